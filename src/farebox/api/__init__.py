@@ -1,0 +1,1 @@
+"""Four documented HTTP APIs, one folder each. They do not know each other."""

@@ -1,0 +1,1 @@
+"""The vending API: what devices and operators call under `/vending`."""

@@ -1,0 +1,1 @@
+"""A table described as data: definition, criteria, SQL, store. It knows tables, not URLs."""
