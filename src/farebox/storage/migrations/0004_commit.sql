@@ -1,0 +1,132 @@
+-- The commit of one batch of decisions (vending-commerce.md 4.14).
+
+-- Everything was decided from rows read earlier. This function compares what the decisions relied on
+-- (policy revisions, versions, absence of orders) and writes only if all of it still holds; otherwise it
+-- raises FB001 and nothing has happened. Every statement in it sees a fresh snapshot (READ COMMITTED,
+-- VOLATILE). Arrays arrive sorted by (code_key, id), so that two batches lock rows in one order; the
+-- planner settings keep that order and the primary key's plan for every array length.
+create function voucher.commit_batch(
+  campaigns int[], policy_revisions bigint[],
+  -- Vouchers that were only looked at.
+  seen_ids bigint[], seen_versions bigint[],
+  -- Other candidates of a code that is redeemed: they must not move before this batch has committed.
+  held_ids bigint[], held_versions bigint[],
+  -- Orders that must not be recorded anywhere.
+  absent_vouchers bigint[], absent_devices text[], absent_orders text[],
+  -- Vouchers that change, with the whole new state of what a decision can change.
+  ids bigint[], versions bigint[], new_versions bigint[],
+  counts bigint[], amounts bigint[], totals bigint[], total_amounts bigint[],
+  period_ends bigint[], period_seqs int[], calendar_revisions int[], last_resets bigint[],
+  holds smallint[], hold_devices text[], hold_owners text[], hold_untils bigint[],
+  redeemed_ats bigint[], redeemed_locations int[], updated_at bigint,
+  -- Redemptions.
+  r_ids bigint[], r_code_keys text[], r_vouchers bigint[], r_devices text[], r_orders text[],
+  r_fingerprints bigint[], r_amounts bigint[], r_period_seqs int[], r_requesters text[],
+  r_locations int[], r_currencies text[], r_requests text[], r_responses text[], r_ats bigint[],
+  -- History rows of everything else.
+  h_ids bigint[], h_vouchers bigint[], h_requesters text[], h_locations int[], h_actions smallint[],
+  h_successes bool[], h_reasons text[], h_currencies text[], h_requests text[], h_responses text[],
+  h_ats bigint[]
+) returns void
+language plpgsql volatile
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  touched int;
+begin
+  perform pg_advisory_xact_lock_shared(77, c) from unnest(campaigns) as c;
+  perform 1 from unnest(campaigns, policy_revisions) as w (id, revision)
+    left join voucher.campaign c on c.id = w.id
+    where c.policy_revision is distinct from w.revision;
+  if found then
+    raise exception 'a campaign has changed' using errcode = 'FB001';
+  end if;
+  if cardinality(held_ids) > 0 then
+    -- All rows this batch locks, in one order, before any of them is written.
+    perform 1 from (
+      select v.id from unnest(held_ids || ids, held_versions || versions) as w (id, version)
+        join voucher.voucher v on v.id = w.id and v.version = w.version
+        order by v.code_key, v.id for no key update of v) as locked;
+    get diagnostics touched = row_count;
+    if touched <> cardinality(held_ids) + cardinality(ids) then
+      raise exception 'a candidate has changed' using errcode = 'FB001';
+    end if;
+  end if;
+  if cardinality(ids) > 0 then
+    update voucher.voucher v set
+      version = w.new_version,
+      count = w.count, amount = w.amount, total = w.total, total_amount = w.total_amount,
+      period_end_ms = w.period_end, period_seq = w.period_seq,
+      calendar_revision = coalesce(w.calendar_revision, v.calendar_revision),
+      last_reset_at_ms = coalesce(w.last_reset, v.last_reset_at_ms),
+      hold_device = case w.hold when 0 then v.hold_device when 1 then null else w.hold_device end,
+      hold_owner = case w.hold when 0 then v.hold_owner when 1 then null else w.hold_owner end,
+      hold_until_ms = case w.hold when 0 then v.hold_until_ms when 1 then 0 else w.hold_until end,
+      last_redemption_at_ms = coalesce(w.redeemed_at, v.last_redemption_at_ms),
+      last_redemption_location =
+        case when w.redeemed_at is null then v.last_redemption_location else w.redeemed_location end,
+      updated_at_ms = updated_at
+    from unnest(ids, versions, new_versions, counts, amounts, totals, total_amounts, period_ends,
+                period_seqs, calendar_revisions, last_resets, holds, hold_devices, hold_owners,
+                hold_untils, redeemed_ats, redeemed_locations)
+      as w (id, version, new_version, count, amount, total, total_amount, period_end, period_seq,
+            calendar_revision, last_reset, hold, hold_device, hold_owner, hold_until, redeemed_at,
+            redeemed_location)
+    where v.id = w.id and v.version = w.version;
+    get diagnostics touched = row_count;
+    if touched <> cardinality(ids) then
+      raise exception 'a voucher has changed' using errcode = 'FB001';
+    end if;
+  end if;
+  if cardinality(seen_ids) > 0 then
+    perform 1 from unnest(seen_ids, seen_versions) as w (id, version)
+      join voucher.voucher v on v.id = w.id and v.version = w.version;
+    get diagnostics touched = row_count;
+    if touched <> cardinality(seen_ids) then
+      raise exception 'a refused voucher has changed' using errcode = 'FB001';
+    end if;
+  end if;
+  if cardinality(absent_vouchers) > 0 then
+    perform 1 from unnest(absent_vouchers, absent_devices, absent_orders) as w (voucher, device, ord)
+      join voucher.redemption r
+        on r.keyed and r.voucher = w.voucher and r.device = w.device and r.order_id = w.ord;
+    if found then
+      raise exception 'an order is recorded' using errcode = 'FB001';
+    end if;
+  end if;
+  if cardinality(r_ids) > 0 then
+    insert into voucher.redemption (
+      id, code_key, voucher, device, order_id, fingerprint, amount_off, period_seq, state, requester,
+      location, currency, request, response, redeemed_at_ms)
+    select w.id, w.code_key, w.voucher, w.device, w.ord, w.fingerprint, w.amount, w.period_seq, 0,
+           w.requester, w.location, w.currency, w.request, w.response, w.at
+    from unnest(r_ids, r_code_keys, r_vouchers, r_devices, r_orders, r_fingerprints, r_amounts,
+                r_period_seqs, r_requesters, r_locations, r_currencies, r_requests, r_responses, r_ats)
+      as w (id, code_key, voucher, device, ord, fingerprint, amount, period_seq, requester, location,
+            currency, request, response, at)
+    on conflict (voucher, device, order_id, code_key) where keyed do nothing;
+    get diagnostics touched = row_count;
+    if touched <> cardinality(r_ids) then
+      raise exception 'an order is recorded' using errcode = 'FB001';
+    end if;
+  end if;
+  if cardinality(h_ids) > 0 then
+    insert into voucher.history (id, voucher, requester, location, action, success, reason, currency,
+                                 request, response, created_at_ms)
+    select * from unnest(h_ids, h_vouchers, h_requesters, h_locations, h_actions, h_successes,
+                         h_reasons, h_currencies, h_requests, h_responses, h_ats);
+  end if;
+end $$;
+
+-- Takes the campaigns of these codes for reading, lowest id first, and says which they were. Rows of the
+-- codes are locked afterwards: a campaign always comes before its vouchers.
+create function voucher.lock_campaigns(code_keys text[]) returns int[]
+language plpgsql volatile as $$
+declare
+  found_campaigns int[];
+begin
+  select coalesce(array_agg(x.campaign order by x.campaign), '{}') into found_campaigns
+    from (select distinct v.campaign from voucher.voucher v where v.code_key = any(code_keys)) x;
+  perform pg_advisory_xact_lock_shared(77, c) from unnest(found_campaigns) as c;
+  return found_campaigns;
+end $$;
