@@ -1,0 +1,1 @@
+"""The proof: tests, the oracle, strategies and the crash harness."""

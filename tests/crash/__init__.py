@@ -1,0 +1,1 @@
+"""Kills, cuts and restarts under load, and the checker that counts afterwards."""
