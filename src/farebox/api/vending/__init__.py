@@ -1,1 +1,22 @@
-"""The vending API: what devices and operators call under `/vending`."""
+"""The vending API: sign-in, campaigns, vouchers, and the machines they are used at.
+
+`router` gathers the routes of the noun modules under /vending. Where the document is silent, the
+modules say what was chosen.
+"""
+
+from litestar import Router
+
+from farebox.api.services import Services
+from farebox.api.vending import dialect, people
+
+
+def router(services: Services) -> Router:
+    """All routes of this API."""
+    nouns = (people,)
+    return Router(
+        path="/vending",
+        route_handlers=[handler for noun in nouns for handler in noun.routes(services)],
+        guards=[dialect.enter],
+        exception_handlers={Exception: dialect.failure},
+        request_max_body_size=dialect.BODY_BYTES_MAX,
+    )

@@ -1,0 +1,40 @@
+"""What every HTTP module is given: the objects that the composition root has built, once.
+
+Nothing here opens or closes anything; a slot is filled before the application answers its first
+request. API modules read settings only through `Options`, never from the environment.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from farebox.engine.access import Access
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that handlers need, already checked."""
+
+    public_url: str = ""
+    list_hard_cap: int = 10_000
+    default_time_zone: str = "Europe/Amsterdam"
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Services(msgspec.Struct, kw_only=True):
+    """The built objects of one process."""
+
+    options: Options
+    clock: Callable[[], int]
+    pool: Any
+    access: Access
+    leases: Any = None
+    people: Any = None
+    desk: Any = None
+    places: Any = None
+    issuance: Any = None
+    campaigns: Any = None
+    vouchers: Any = None
+    sheets: Any = None
+    worker: Any = None
+    metrics: Any = None
