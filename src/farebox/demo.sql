@@ -1,0 +1,82 @@
+-- The people, places and machines of a demonstration (vending-platform.md 5). Every statement of the
+-- fixture takes the time of its rows as $1 and changes nothing where the row is already there.
+-- The passwords behind the hashes are public: this file is never loaded beside real data.
+
+-- name: holds_other_data
+-- Whether this database has groups or users that are not the demonstration's own.
+select exists (select from vending.usergroup)
+   and not exists (select from vending.users where id = 2 and email = 'nora@example.test')
+
+-- name: insert_groups
+-- Root, North with Cafe below it, South.
+insert into vending.usergroup (id, name, parent, admin, created_at_ms, updated_at_ms) values
+  (1, 'Root', null, true, $1, $1),
+  (2, 'North', 1, false, $1, $1),
+  (3, 'Cafe', 2, false, $1, $1),
+  (4, 'South', 1, false, $1, $1)
+on conflict do nothing
+
+-- name: insert_language
+-- English, for everybody.
+insert into vending.language (id, name, language, locale, owner, created_at_ms, updated_at_ms)
+values (1, 'English', 'en', 'en-GB', null, $1, $1)
+on conflict do nothing
+
+-- name: insert_users
+-- Argon2id of 'root horse 99', 'correct horse 9' and 'battery staple 9'.
+insert into vending.users
+  (id, username, email, owner, language, password_hash, email_confirmed, created_at_ms, updated_at_ms)
+values
+  (1, 'root', 'root@example.test', 1, 1, '$argon2id$v=19$m=65536,t=3,p=4'
+     || '$xC/GB7/Ox7wm8j9pTKwWxw$eyaMLEeGxXtXfvGjDcPIyJIwtrDv0H7iRdyAS5QsUys', true, $1, $1),
+  (2, 'nora', 'nora@example.test', 2, 1, '$argon2id$v=19$m=65536,t=3,p=4'
+     || '$ZEs+IHLw/1ZJt27s+u/tKQ$FqWQRyOl92Jf+rYYIC2ho/CgSv15OgdThvoVRSrJZAw', true, $1, $1),
+  (4, 'sam', 'sam@example.test', 4, 1, '$argon2id$v=19$m=65536,t=3,p=4'
+     || '$uDp2XvY5nzSfk0RxHb6oxw$rpSt4ZNvChe6wKvfM5WOCkHqLiS32EHojXB124ngID4', true, $1, $1)
+on conflict do nothing
+
+-- name: insert_locations
+-- One place of North, one of South.
+insert into vending.location
+  (id, owner, name, address, postcode, city, country, time_zone, created_at_ms, updated_at_ms)
+values
+  (2, 2, 'Central Station', 'Stationsplein 1', '1012 AB', 'Amsterdam', 'NL', 'Europe/Amsterdam', $1, $1),
+  (3, 4, 'South Pier', 'Strandweg 10', '2586 JK', 'Den Haag', 'NL', 'Europe/Amsterdam', $1, $1)
+on conflict do nothing
+
+-- name: insert_location_group
+-- Location group 6 of North.
+insert into vending.locationgroup (id, owner, name, created_at_ms, updated_at_ms)
+values (6, 2, 'Stations', $1, $1)
+on conflict do nothing
+
+-- name: insert_machines
+-- A machine in each place, both paid in euro.
+insert into vending.machine
+  (id, name, hostname, location, currency, created_at_ms, updated_at_ms)
+values
+  (80, 'Platform 2', 'gw-0080', 2, 978, $1, $1),
+  (81, 'Pier head', 'gw-0081', 3, 978, $1, $1)
+on conflict do nothing
+
+-- name: insert_device_key
+-- The key 'demo-device-key' of machine 80.
+insert into vending.device_key (id, machine, sha256, created_at_ms)
+values (1, 80, sha256('demo-device-key'), $1)
+on conflict do nothing
+
+-- name: insert_location_group_members
+-- Location group 6 is Central Station.
+insert into vending.locationgroup_location (locationgroup, location) values (6, 2)
+on conflict do nothing
+
+-- name: move_sequences
+-- The next rows get the numbers that the examples of the specification show.
+select setval(pg_get_serial_sequence(t.name, 'id'), greatest(t.last, t.highest)) from (values
+  ('vending.usergroup', 7, (select max(id) from vending.usergroup)),
+  ('vending.language', 1, (select max(id) from vending.language)),
+  ('vending.users', 4, (select max(id) from vending.users)),
+  ('vending.location', 9, (select max(id) from vending.location)),
+  ('vending.locationgroup', 6, (select max(id) from vending.locationgroup)),
+  ('vending.machine', 89, (select max(id) from vending.machine)),
+  ('vending.device_key', 1, (select max(id) from vending.device_key))) as t (name, last, highest)
