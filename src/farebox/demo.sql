@@ -72,7 +72,9 @@ on conflict do nothing
 
 -- name: move_sequences
 -- The next rows get the numbers that the examples of the specification show.
-select setval(pg_get_serial_sequence(t.name, 'id'), greatest(t.last, t.highest)) from (values
+select setval(pg_get_serial_sequence(t.name, 'id'), greatest(
+         t.last, t.highest, pg_sequence_last_value(pg_get_serial_sequence(t.name, 'id')::regclass)))
+from (values
   ('vending.usergroup', 7, (select max(id) from vending.usergroup)),
   ('vending.language', 1, (select max(id) from vending.language)),
   ('vending.users', 4, (select max(id) from vending.users)),
