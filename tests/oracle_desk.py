@@ -345,9 +345,11 @@ class Desk:
             return Answer(404, {"code": "voucher_not_found", "redeemed": False})
         fingerprint = (order.amount, order.items, demand, partial)
         known = self._recorded(cards, device, order.id)
-        young = [r for r in known if now - r.redeemed_at < self.replay_window]
-        if young:
-            return self._repeat(now, young[0], fingerprint)
+        binding = [
+            r for r in known if r.state == "rolled_back" or now - r.redeemed_at < self.replay_window
+        ]
+        if binding:
+            return self._repeat(now, binding[0], fingerprint)
         base = Call("redeem", now, device.identity, None, demand, partial)
         card, decision, after = self._choose(cards, device, order, base)
         if decision.reason == "demand_required":
