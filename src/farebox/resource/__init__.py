@@ -1,1 +1,4 @@
-"""A table described as data: definition, criteria, SQL, store. It knows tables, not URLs."""
+"""A table described as data: what of it may be seen, asked for and written, and by whom.
+
+Knows tables, not URLs: how a resource is exposed is each API family's own blueprint.
+"""

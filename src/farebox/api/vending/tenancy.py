@@ -1,0 +1,48 @@
+"""Which rows a caller sees and may write: the four classes of vending-platform.md 4.2 as scopes.
+
+Each function gives the scope for a resource whose owner, location or user stands in a column of `t`.
+They become part of every statement, so that no list, count, filter or error can tell of other rows.
+"""
+
+from farebox.resource.definition import Scope
+from farebox.storage.sqlfile import load
+
+SQL = load(__file__)
+
+
+def owned(column: str = "t.owner") -> Scope:
+    """Class A: rows of the caller's group and of the groups below it."""
+    return Scope(f"{column} = any({{groups}}::int[])")
+
+
+def owned_or_assigned(column: str = "t.owner") -> Scope:
+    """Class A for location groups: seen also when assigned, written only when owned."""
+    mine = f"{column} = any({{groups}}::int[])"
+    return Scope(f"{mine} or t.id in {SQL.assigned_locationgroups}", write=mine)
+
+
+def located(column: str, delete: str = "true") -> Scope:
+    """Class B: rows at a location that is owned by or assigned to the groups; seen is writable."""
+    return Scope(f"{column} in {SQL.seen_locations}", delete=delete)
+
+
+def catalogue(column: str = "t.owner") -> Scope:
+    """Class C: global rows and those of groups above and below; global ones are the admins'."""
+    mine = f"{column} = any({{groups}}::int[])"
+    return Scope(
+        f"{column} is null or {mine} or {column} in {SQL.ancestors}",
+        write=f"case when {column} is null then {{admin}}::bool else {mine} end",
+    )
+
+
+def personal(column: str) -> Scope:
+    """Class D: the caller's own rows; admins also see those of users in groups below."""
+    return Scope(
+        f"{column} = {{caller}}::int or {column} in {SQL.inferior_users}",
+        write=f"{column} = {{caller}}::int",
+    )
+
+
+def everyone() -> Scope:
+    """Rows that belong to nobody and that nobody changes here."""
+    return Scope("true", write="false", delete="false")

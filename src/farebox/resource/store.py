@@ -1,0 +1,231 @@
+"""Lists, reads and writes the rows of a declared resource; the closed set of verbs.
+
+A row outside the caller's scope does not exist here. Writes run in the transaction of who calls and
+tell the resource's channels; broken unique and foreign keys are spelled as domain errors.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from farebox.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from farebox.resource import compile as sql
+from farebox.resource.criteria import Criteria
+from farebox.resource.definition import Association, Resource, View, Write
+from farebox.storage.pool import Connection
+
+Catalogue = Mapping[str, Resource]
+_ROW = "t.id = {key}::bigint"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one answer, how many match in all, and whether the hard cap cut them."""
+
+    rows: list[Any]
+    total: int
+    truncated: bool
+
+
+async def list_rows(
+    connection: Connection, resource: Resource, criteria: Criteria, view: View,
+    *, within: str = "true", hard_cap: int = 10_000,
+) -> Page:  # fmt: skip
+    """Give a page of what the caller may see; the matches are counted only if the page is cut."""
+    limit = hard_cap + 1 if criteria.limit is None else criteria.limit
+    text, args = sql.select(resource, criteria, view, limit=limit, within=within)
+    records = await connection.fetch(text, *args) if limit else []
+    total = criteria.skip + len(records)
+    if len(records) >= limit or (criteria.skip and not records):
+        text, args = sql.count(resource, criteria, view, within=within)
+        total = await connection.fetchval(text, *args)
+    truncated = criteria.limit is None and len(records) > hard_cap
+    return Page(_rows(resource, records[:hard_cap], view), total, truncated)
+
+
+def _rows(resource: Resource, records: list[Any], view: View) -> list[Any]:
+    row, render = resource.row, resource.render
+    rows = [row(*record) for record in records]
+    return rows if render is None else [render(one, view) for one in rows]
+
+
+async def read(
+    connection: Connection, resource: Resource, key: int, view: View, within: str = _ROW
+) -> Any:
+    """Give one row as it is shown. Raises NotFoundError."""
+    text, args = sql.read(resource, view.having(key=key), within)
+    record = await connection.fetchrow(text, *args)
+    if record is None:
+        raise NotFoundError(f"{resource.label} not found")
+    return _rows(resource, [record], view)[0]
+
+
+async def _claim(connection: Connection, resource: Resource, key: int, view: View) -> Any:
+    """Lock a row for a write and give it with whether it may be deleted."""
+    text, args = sql.read(resource, view.having(key=key), _ROW, lock=True)
+    record = await connection.fetchrow(text, *args)
+    if record is None:
+        raise NotFoundError(f"{resource.label} not found")
+    *values, writable, deletable = record
+    if not writable:
+        raise ForbiddenError(f"{resource.label} may not be changed by this user")
+    return resource.row(*values), deletable
+
+
+async def insert(
+    connection: Connection, resource: Resource, values: dict[str, Any], view: View,
+    catalogue: Catalogue,
+) -> int:  # fmt: skip
+    """Add a row from checked values and give its id.
+
+    Raises InvalidError (invalid_reference) and ConflictError (duplicate).
+    """
+    write = Write(connection, resource, view, values)
+    await _prepare(write, catalogue)
+    columns = {**_columns(write), "created_at_ms": view.now_ms, "updated_at_ms": view.now_ms}
+    if resource.owner is not None:
+        columns.setdefault(resource.owner, view.caller.group)
+    async with _refusals(resource):
+        text, args = sql.insert(resource, columns)
+        key: int = await connection.fetchval(text, *args)
+    await _replace_links(write, key)
+    await _notify(connection, resource)
+    return key
+
+
+async def update(
+    connection: Connection, resource: Resource, key: int, values: dict[str, Any], view: View,
+    catalogue: Catalogue,
+) -> bool:  # fmt: skip
+    """Write checked values and say whether anything changed; `updatedAt` moves only then.
+
+    Raises NotFoundError, ForbiddenError, InvalidError and ConflictError (duplicate).
+    """
+    current, _ = await _claim(connection, resource, key, view)
+    write = Write(connection, resource, view, values, current)
+    for name in [name for name in values if name in resource.by_name]:
+        if resource.by_name[name].write[1] == "=" and values.pop(name) != getattr(current, name):
+            raise InvalidError(f"{name} cannot change", fields={name: "cannot change"})
+    await _prepare(write, catalogue)
+    touched = await _replace_links(write, key)
+    async with _refusals(resource):
+        text, args = sql.update(resource, key, _columns(write), view.now_ms, touch=touched)
+        changed = await connection.fetchval(text, *args) is not None
+    if changed:
+        await _notify(connection, resource)
+    return changed
+
+
+async def delete(connection: Connection, resource: Resource, key: int, view: View) -> None:
+    """Remove a row. Raises NotFoundError, ForbiddenError, ConflictError (in_use)."""
+    _, deletable = await _claim(connection, resource, key, view)
+    if not deletable:
+        raise ForbiddenError(f"{resource.label} may not be deleted by this user")
+    if resource.referrers:
+        text, args = sql.refers(resource, key)
+        holds = zip(resource.referrers, await connection.fetchrow(text, *args), strict=True)
+        fields = {name: "refers to it" for (name, _, _), held in holds if held}
+        if fields:
+            raise ConflictError(f"{resource.label} is in use", "in_use", fields)
+    async with _refusals(resource, deleting=True):
+        text, args = sql.delete(resource, key)
+        await connection.execute(text, *args)
+    await _notify(connection, resource)
+
+
+async def associate(
+    connection: Connection, resource: Resource, key: int, association: Association, other: int,
+    view: View, catalogue: Catalogue, *, present: bool,
+) -> None:  # fmt: skip
+    """Make `other` belong to the row or not; nothing happens where it already is so.
+
+    Raises NotFoundError, ForbiddenError, InvalidError (invalid_reference).
+    """
+    await _claim(connection, resource, key, view)
+    through = association.through or ("", "", "")
+    text, args = sql.unlink(through, key, [other], keep=False)
+    if present:
+        target = catalogue[association.target]
+        _refuse(await _missing(connection, target, association.alias, [other], view))
+        text, args = sql.link(through, key, [other])
+    if await connection.fetch(text, *args):
+        text, args = sql.update(resource, key, {}, view.now_ms, touch=True)
+        await connection.fetchval(text, *args)
+        await _notify(connection, resource)
+
+
+async def _prepare(write: Write, catalogue: Catalogue) -> None:
+    """Check what the values refer to, then let the declaration have its say."""
+    faults: dict[str, str] = {}
+    for name, value in write.values.items():
+        association = write.resource.aliases.get(name)
+        field = write.resource.by_name.get(name)
+        target = field.reference if field else association.target if association else None
+        if target and value is not None:
+            ids = value if isinstance(value, list) else [value]
+            faults |= await _missing(write.connection, catalogue[target], name, ids, write.view)
+    _refuse(faults)
+    if write.resource.prepare is not None:
+        await write.resource.prepare(write)
+
+
+async def _missing(
+    connection: Connection, target: Resource, name: str, ids: list[int], view: View
+) -> dict[str, str]:
+    text, args = sql.present(target, ids, view)
+    seen = {record[0] for record in await connection.fetch(text, *args)}
+    lost = [str(one) for one in ids if one not in seen]
+    return {name: f"does not exist: {', '.join(lost[:20])}"} if lost else {}
+
+
+def _refuse(faults: dict[str, str]) -> None:
+    if faults:
+        name, reason = next(iter(faults.items()))
+        raise InvalidError(f"{name} {reason}", "invalid_reference", faults)
+
+
+def _columns(write: Write) -> dict[str, object]:
+    fields = write.resource.by_name
+    values = {fields[name].stored: value for name, value in write.values.items() if name in fields}
+    return values | write.columns
+
+
+async def _replace_links(write: Write, key: int) -> bool:
+    changed = False
+    for association in write.resource.associations:
+        ids = write.values.get(association.alias)
+        if association.through is None or association.alias not in write.values:
+            continue
+        for text, args in (
+            sql.unlink(association.through, key, ids or [], keep=True),
+            sql.link(association.through, key, ids or []),
+        ):
+            changed = bool(await write.connection.fetch(text, *args)) or changed
+    return changed
+
+
+async def _notify(connection: Connection, resource: Resource) -> None:
+    for channel in resource.notify:
+        await connection.execute(sql.NOTIFY, channel, resource.table)
+
+
+@asynccontextmanager
+async def _refusals(resource: Resource, *, deleting: bool = False) -> AsyncIterator[None]:
+    """Spell a broken unique or foreign key as what the caller did wrong."""
+    try:
+        yield
+    except Exception as error:
+        state, name = getattr(error, "sqlstate", ""), getattr(error, "constraint_name", "") or ""
+        if state == "23505" and name in resource.unique:
+            field = resource.unique[name]
+            raise ConflictError(
+                f"{field} is already taken", "duplicate", {field: "is already taken"}
+            ) from error
+        if state == "23503" and deleting:
+            table = str(getattr(error, "table_name", ""))
+            reason = {table.rpartition(".")[2]: "refers to it"}
+            raise ConflictError(f"{resource.label} is in use", "in_use", reason) from error
+        if state == "23503":
+            raise InvalidError("A named row does not exist", "invalid_reference") from error
+        raise
