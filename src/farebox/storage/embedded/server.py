@@ -1,0 +1,276 @@
+"""The supervisor of an embedded PostgreSQL.
+
+A thread of its own starts `postgres` as a direct child in its own session (a terminal's Ctrl-C does
+not reach it before us), starts it again when it dies unasked, and stops it fast on `stop()`. On Linux
+the kernel stops it when we are killed; what still runs is stopped by the next start. A lock on the
+data directory keeps a second owner out. Durability is PostgreSQL's own: fsync stays on.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from urllib.parse import quote
+
+from farebox.storage.embedded import account as accounts
+from farebox.storage.embedded import cluster, installation, leftover, sockets
+from farebox.storage.embedded.errors import EmbeddedServerError, log_tail
+
+_POLL_S = 0.01
+_STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
+# A server that dies this often in this time is broken, not unlucky.
+_DEATHS, _DEATHS_WITHIN_S = 5, 60.0
+_LOG_LIMIT_BYTES = 10_000_000
+
+
+class EmbeddedServer:
+    """PostgreSQL in a data directory: `start()` gives the dsn, `stop()` ends it; also a `with` block."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        user: str = "nobody",
+        installed: installation.Installation | None = None,
+        settings: Mapping[str, str] | None = None,
+        durable: bool = True,
+        start_timeout_s: float = 300.0,
+    ) -> None:
+        self.data_dir = Path(data_dir).absolute()
+        self.log_path = self.data_dir / "postgres.log"
+        self._user = user
+        self._installed = installed
+        self._settings = dict(settings or {})
+        self._durable = durable
+        self._start_timeout_s = start_timeout_s
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._settled = threading.Event()
+        self._failure: str | None = None
+        self._sockets = Path()
+        self._cluster = Path()
+        self._command: list[str] = []
+        self.version: tuple[int, int] = (0, 0)
+
+    @property
+    def dsn(self) -> str:
+        """Where to connect; valid while the server runs."""
+        host = quote(str(self._sockets), safe="")
+        where = f"host={host}&port={sockets.PORT}"
+        return f"postgresql://{cluster.USER}@/{cluster.DATABASE}?{where}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server; 0 when it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else 0
+
+    @property
+    def failure(self) -> str | None:
+        """Why the server is not running although it was started and not stopped."""
+        return self._failure
+
+    def start(self) -> str:
+        """Make the data if needed, start the server, wait until it answers and return the dsn."""
+        if self._thread is not None:
+            raise EmbeddedServerError(f"the server in {self.data_dir} was already started")
+        self._make_data_dir()
+        self._take_lock()
+        try:
+            self._prepare()
+            self._stopping.clear()
+            self._settled.clear()
+            self._failure = None
+            self._thread = threading.Thread(target=self._supervise, name="farebox-pg", daemon=True)
+            self._thread.start()
+            self._settled.wait()
+        except BaseException:
+            self.stop()
+            raise
+        if self._failure is not None:
+            failure = self._failure
+            self.stop()
+            raise EmbeddedServerError(failure + log_tail(self.log_path))
+        return self.dsn
+
+    def stop(self) -> None:
+        """Stop the server and give the data directory free; harmless when it does not run."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        if self._sockets.name.startswith("farebox-"):
+            self._sockets.rmdir() if not any(self._sockets.iterdir()) else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _make_data_dir(self) -> None:
+        try:
+            if not self.data_dir.exists():
+                self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+                # Root's own files in it stay closed; its PostgreSQL only has to pass through.
+                self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"the data directory {self.data_dir} cannot be made: {error.strerror}"
+            ) from error
+
+    def _take_lock(self) -> None:
+        path = self.data_dir / "farebox.lock"
+        try:
+            lock = path.open("a+", encoding="ascii")
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"the data directory {self.data_dir} is not writable: {error.strerror}"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            owner = lock.read().strip() or "another process"
+            lock.close()
+            raise EmbeddedServerError(
+                f"the data directory {self.data_dir} is in use by process {owner};"
+                " stop it, or choose another directory with FAREBOX_DATA_DIR"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _prepare(self) -> None:
+        found = [self._installed] if self._installed else installation.installations()
+        home = self.data_dir / "postgres"
+        installed = installation.select(found, home)
+        folder = home / str(installed.version[0])
+        account = accounts.choose(self._user, folder)
+        self._let_pass(account)
+        installed = installation.reachable(installed, account, self.data_dir / "runtime")
+        self._rotate_log()
+        if not home.exists():
+            home.mkdir(mode=0o700)
+        account.own_folder(home)
+        if folder.exists():
+            leftover.clear(folder)
+            account.own(folder)
+        else:
+            cluster.make(folder, installed, account, self.log_path, durable=self._durable)
+        cluster.configure(folder, account, self._settings)
+        self._sockets = sockets.place(home / "run", account)
+        self._cluster = folder
+        self.version = installed.version
+        forced = {"listen_addresses": "", "unix_socket_directories": str(self._sockets)}
+        options = [f"--{name}={value}" for name, value in forced.items()]
+        program = installed.program("postgres")
+        self._command = account.command(
+            program, "-D", folder, *options, f"--port={sockets.PORT}", "--logging_collector=off"
+        )
+
+    def _let_pass(self, account: accounts.Account) -> None:
+        closed = account.first_closed(self.data_dir) if account.switched else None
+        if closed == self.data_dir and self._is_ours():
+            self.data_dir.chmod(self.data_dir.stat().st_mode | 0o011)
+            closed = account.first_closed(self.data_dir)
+        if closed is not None:
+            raise EmbeddedServerError(
+                f"as root, PostgreSQL runs as user {account.name}, which cannot enter {closed};"
+                f" choose a data directory outside it (FAREBOX_DATA_DIR=/var/lib/farebox),"
+                f" run Farebox as an ordinary user, or open it: chmod o+x {closed}"
+            )
+
+    def _is_ours(self) -> bool:
+        # Somebody's home given by mistake is not; a folder with nothing else in it is.
+        names = {path.name for path in self.data_dir.iterdir()}
+        return names == {"farebox.lock"} or "postgres" in names
+
+    def _rotate_log(self) -> None:
+        if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT_BYTES:
+            self.log_path.rename(self.log_path.with_suffix(".log.1"))
+
+    def _supervise(self) -> None:
+        deaths: list[float] = []
+        try:
+            while not self._stopping.is_set():
+                self._run_once()
+                if self._stopping.is_set():
+                    break
+                now = time.monotonic()
+                deaths = [at for at in deaths if now - at < _DEATHS_WITHIN_S] + [now]
+                if not self._settled.is_set() and self._failure is not None:
+                    break
+                if len(deaths) >= _DEATHS:
+                    self._failure = f"PostgreSQL in {self._cluster} ended {len(deaths)} times"
+                    break
+                # Children of a killed server need a moment to notice, and hold its memory until then.
+                leftover.clear(self._cluster)
+        except (OSError, EmbeddedServerError) as error:
+            self._failure = str(error)
+        finally:
+            self._settled.set()
+
+    def _run_once(self) -> None:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=cluster.environment(),
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + self._start_timeout_s
+        while not self._settled.is_set() and self._process.poll() is None:
+            if self._is_ready(self._process.pid):
+                self._settled.set()
+            elif time.monotonic() > deadline or self._stopping.is_set():
+                self._failure = f"PostgreSQL in {self._cluster} did not become ready"
+                self._end(self._process)
+                return
+            time.sleep(_POLL_S)
+        if not self._settled.is_set():
+            code = self._process.returncode
+            self._failure = f"PostgreSQL in {self._cluster} did not start (exit code {code})"
+            return
+        while self._process.poll() is None and not self._stopping.wait(_POLL_S * 5):
+            pass
+        self._end(self._process)
+
+    def _is_ready(self, pid: int) -> bool:
+        # The eighth line of the pid file says when connections are taken.
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        for number, patience_s in _STOP_STEPS:
+            if process.poll() is not None:
+                return
+            process.send_signal(number)
+            try:
+                process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                continue

