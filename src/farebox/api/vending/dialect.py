@@ -42,6 +42,7 @@ __all__ = (
     "principal",
     "read_body",
     "read_json",
+    "refusal",
     "reply",
     "require",
 )
@@ -207,7 +208,7 @@ _FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
 def failure(request: Call, error: Exception) -> Answer:
     """The answer of anything that was raised; what nobody meant to raise is logged, not told."""
     if isinstance(error, DomainError):
-        return _refusal(error)
+        return refusal(error)
     if isinstance(error, HTTPException) and error.status_code in _FRAMEWORK:
         text, code = _FRAMEWORK[error.status_code]
         allow = (error.headers or {}).get("allow")
@@ -228,7 +229,8 @@ def failure(request: Call, error: Exception) -> Answer:
     return reply({"message": "Something went wrong on our side", "code": "internal"}, 500)
 
 
-def _refusal(error: DomainError) -> Answer:
+def refusal(error: DomainError) -> Answer:
+    """The answer of what a use-case refused."""
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     body: dict[str, object] = {"message": error.message, "code": error.code}
     if error.fields:
