@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from farebox.engine.access import Access
+from farebox.engine.people import People
+from farebox.web import Proxies
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +20,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     list_hard_cap: int = 10_000
     default_time_zone: str = "Europe/Amsterdam"
-    trusted_proxies: tuple[str, ...] = ()
 
 
 class Services(msgspec.Struct, kw_only=True):
@@ -28,8 +29,9 @@ class Services(msgspec.Struct, kw_only=True):
     clock: Callable[[], int]
     pool: Any
     access: Access
+    people: People
+    proxies: Proxies
     leases: Any = None
-    people: Any = None
     desk: Any = None
     places: Any = None
     issuance: Any = None

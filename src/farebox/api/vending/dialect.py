@@ -29,6 +29,7 @@ from farebox.domain.errors import (
     UnavailableError,
 )
 from farebox.engine.access import Principal
+from farebox.storage.pool import as_unavailable
 
 __all__ = (
     "Answer",
@@ -207,8 +208,9 @@ _FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
 
 def failure(request: Call, error: Exception) -> Answer:
     """The answer of anything that was raised; what nobody meant to raise is logged, not told."""
-    if isinstance(error, DomainError):
-        return refusal(error)
+    known = error if isinstance(error, DomainError) else as_unavailable(error)
+    if known is not None:
+        return refusal(known)
     if isinstance(error, HTTPException) and error.status_code in _FRAMEWORK:
         text, code = _FRAMEWORK[error.status_code]
         allow = (error.headers or {}).get("allow")
@@ -231,8 +233,12 @@ def failure(request: Call, error: Exception) -> Answer:
 
 def refusal(error: DomainError) -> Answer:
     """The answer of what a use-case refused."""
-    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    body: dict[str, object] = {"message": error.message, "code": error.code}
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
+    code = error.code
+    if status == 503 and code != "busy":
+        # The document tells contention from everything that is out of reach, and no more.
+        code = "unavailable"
+    body: dict[str, object] = {"message": error.message, "code": code}
     if error.fields:
         body["fields"] = error.fields
     headers: dict[str, str] = {}

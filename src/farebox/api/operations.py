@@ -1,0 +1,79 @@
+"""Describes operations for the OpenAPI document: the spec's id, what goes in, what comes out.
+
+Handlers read requests by hand, so the framework cannot see their shapes; `documented` says them.
+It describes and never validates.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar.openapi.spec import OpenAPIResponse, Operation, Parameter, RequestBody
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """The body of every refusal."""
+
+    message: str
+    code: str
+    fields: dict[str, str] = {}
+
+
+def documented(
+    operation: str,
+    takes: Any = None,
+    gives: Any = None,
+    status: int = 200,
+    *,
+    query: Mapping[str, Any] | None = None,
+    also: Sequence[str] = (),
+    media_type: str = "application/json",
+) -> dict[str, Any]:
+    """The handler arguments that document an operation under its id in the specification.
+
+    `takes` and `gives` are types that msgspec knows, or None; `query` maps names of query arguments
+    to types; `also` names further documented operations that the same route carries.
+    """
+
+    class Documented(Operation):
+        def __post_init__(self) -> None:
+            if takes is not None:
+                content: Any = {"application/json": {"schema": _schema(takes)}}
+                self.request_body = RequestBody(content=content, required=True)
+            answer: Any = {media_type: {"schema": _schema(gives)}} if gives is not None else None
+            error: Any = {"application/json": {"schema": _schema(ErrorBody)}}
+            self.responses = {
+                str(status): OpenAPIResponse(description="Done", content=answer),
+                "default": OpenAPIResponse(description="Refused", content=error),
+            }
+            if query:
+                asked: list[Any] = [
+                    Parameter(name=name, param_in="query", schema=_schema(kind))  # type: ignore[arg-type]
+                    for name, kind in query.items()
+                ]
+                self.parameters = [*(self.parameters or []), *asked]
+
+        def to_schema(self) -> dict[str, Any]:
+            described = super().to_schema()
+            if also:
+                described["x-operations"] = [operation, *also]
+            return described
+
+    return {"operation_id": operation, "operation_class": Documented, "status_code": status}
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a type, with what it refers to written out in place."""
+    (schema,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
+    inlined: dict[str, Any] = _inline(schema, parts)
+    return inlined
+
+
+def _inline(value: Any, parts: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            return _inline(parts[value["$ref"]], parts)
+        return {key: _inline(inner, parts) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_inline(inner, parts) for inner in value]
+    return value

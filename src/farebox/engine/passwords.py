@@ -1,0 +1,66 @@
+"""Hashes and checks passwords with Argon2id, two at a time, off the event loop.
+
+Checking against nobody costs the same as checking against somebody. Waiting callers are bounded, so
+that a flood of sign-ins is turned away instead of piling up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from farebox.domain.errors import UnavailableError
+
+PASSWORD_CHARS_MIN: Final = 8
+PASSWORD_CHARS_MAX: Final = 128
+_WAITING_MAX: Final = 256
+
+Result = TypeVar("Result")
+
+
+class Passwords:
+    """A bounded pool of threads that hash."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._waiting = 0
+        # Made with the parameters of every other hash; no password is known for it.
+        self._nobody = self._hasher.hash("nobody signs in with this")
+        self.checks = 0
+
+    async def hash(self, password: str) -> str:
+        """The text to store for a password."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether a password is the stored one; nobody's costs the same and is always wrong."""
+        right = await self._run(lambda: self._check(stored or self._nobody, password))
+        return right and stored is not None
+
+    def is_weak(self, stored: str) -> bool:
+        """Whether a stored hash was made with lesser parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Ends the threads; what is under way is finished."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, stored: str, password: str) -> bool:
+        self.checks += 1
+        try:
+            return self._hasher.verify(stored, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        if self._waiting >= _WAITING_MAX:
+            raise UnavailableError("Too many people are signing in; try again", "busy")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
