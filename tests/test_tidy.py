@@ -86,8 +86,10 @@ def length(node: ast.AST) -> int:
 
 def run(*command: str) -> None:
     """Run one of the installed tools; its output is the message of the failure."""
-    tool = [sys.executable, "-m", *command]
-    done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, check=False)
+    tool = Path(sys.executable).with_name(command[0])
+    done = subprocess.run(
+        [tool, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
 
@@ -105,18 +107,20 @@ def test_lines_are_narrow_and_clean() -> None:
                 wrong.append(f"{where}: {len(line)} columns; break the line")
             if line != line.rstrip() or "\t" in line:
                 wrong.append(f"{where}: trailing space or tab")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_documents_have_one_title() -> None:
     """A Markdown file has exactly one line that starts with a single hash, outside code blocks."""
     wrong = []
     for path in [*ROOT.glob("*.md"), *files("md", under=("docs", "benchmarks"))]:
-        prose = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.S | re.M)
-        titles = re.findall(r"^# .*$", prose, flags=re.M)
+        prose = re.sub(
+            r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+        )
+        titles = re.findall(r"^# .*$", prose, flags=re.MULTILINE)
         if len(titles) != 1:
             wrong.append(f"{name_of(path)}: {len(titles)} titles")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_files_are_short() -> None:
@@ -130,7 +134,7 @@ def test_files_are_short() -> None:
             limit = WIRE_LINES_MAX
         if (count := len(lines(path)) - 1) > limit:
             wrong.append(f"{name_of(path)}: {count} lines, at most {limit}")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_functions_are_short() -> None:
@@ -160,7 +164,7 @@ def test_handlers_and_declarations_are_short() -> None:
                 continue
             if limit is not None and length(node) > limit:
                 wrong.append(f"{name_of(path)}:{node.lineno}: {length(node)} lines, limit {limit}")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_modules_and_tests_say_what_they_are() -> None:
@@ -175,7 +179,7 @@ def test_modules_and_tests_say_what_they_are() -> None:
             is_test = path.name.startswith("test_") and node.name.startswith("test_")
             if is_test and not (ast.get_docstring(node) or "").endswith((".", "!", "?")):
                 wrong.append(f"{name_of(path)}:{node.lineno}: {name} has no sentence")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_native_modules_say_what_they_are() -> None:
@@ -185,7 +189,7 @@ def test_native_modules_say_what_they_are() -> None:
         for path in files("pyx", "pxd", "sql", "lua", "h", under=("native", "src"))
         if not path.read_text(encoding="utf-8").startswith(('"""', "#", "--", "/*", "//"))
     ]
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_words() -> None:
@@ -202,7 +206,7 @@ def test_words() -> None:
                 wrong.append(f"{name_of(path)}:{number}: raise a domain error")
         if path.stem in {"utils", "util", "misc", "common", "helpers"}:
             wrong.append(f"{name_of(path)}: name the file after what it does")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_nothing_is_skipped() -> None:
@@ -215,7 +219,7 @@ def test_nothing_is_skipped() -> None:
         for number, line in enumerate(lines(path), 1)
         if pattern.search(line)
     ]
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_sql_lives_in_sql_files() -> None:
@@ -234,7 +238,7 @@ def test_sql_lives_in_sql_files() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if id(node) not in prose and statement.search(node.value):
                     wrong.append(f"{name_of(path)}:{node.lineno}: move it to the .sql file beside")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_sql_and_lua_have_their_neighbour() -> None:
@@ -248,10 +252,10 @@ def test_sql_and_lua_have_their_neighbour() -> None:
             wrong.append(f"{name_of(path)}: no {neighbour.name} beside it")
             continue
         module = neighbour.read_text(encoding="utf-8")
-        for name in re.findall(r"^-- name: (\w+)", path.read_text(encoding="utf-8"), re.M):
+        for name in re.findall(r"^-- name: (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             if not re.search(rf"\b{name}\b", module):
                 wrong.append(f"{name_of(path)}: {name} is not used by {neighbour.name}")
-    assert [] == wrong
+    assert wrong == []
 
 
 @pytest.mark.parametrize("stem", sorted(path.stem for path in NATIVE.glob("*.pyx")))
@@ -268,7 +272,8 @@ def test_stubs_name_what_the_module_has(stem: str) -> None:
     public = {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", module.__name__) == module.__name__
+        if not name.startswith("_")
+        and getattr(value, "__module__", module.__name__) == module.__name__
         if type(value).__name__ != "module"
     }
     assert declared == public
@@ -286,7 +291,7 @@ def test_kernels_are_pure() -> None:
         for number, line in enumerate(lines(path), 1):
             if re.match(r"\s*(from|import|cimport)\s+farebox", line):
                 wrong.append(f"{name_of(path)}:{number}: native code imports nothing of ours")
-    assert [] == wrong
+    assert wrong == []
 
 
 def test_outcomes_have_one_order() -> None:
@@ -302,7 +307,7 @@ def test_outcomes_have_one_order() -> None:
     page = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
     on_page = [
         (int(value), name.upper())
-        for value, name in re.findall(r"^\|\s*(-?\d+)\s*\|\s*`(\w+)`", page, re.M)
+        for value, name in re.findall(r"^\|\s*(-?\d+)\s*\|\s*`(\w+)`", page, re.MULTILINE)
     ]
     assert expected == in_kernel
     assert expected == on_page
@@ -310,7 +315,7 @@ def test_outcomes_have_one_order() -> None:
 
 def test_layers() -> None:
     """The contracts between layers hold; lint-imports names the import that breaks one."""
-    run("importlinter.cli", "lint")
+    run("lint-imports")
 
 
 def test_every_module_is_reached() -> None:
@@ -350,7 +355,7 @@ def test_lint() -> None:
 
 def test_native_lint() -> None:
     """Cython-lint has nothing to say."""
-    run("cython_lint.cython_lint", "native")
+    run("cython-lint", "native")
 
 
 def test_types() -> None:

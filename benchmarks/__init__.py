@@ -1,0 +1,1 @@
+"""Seeded measurements of Farebox against named baselines; README.md says what each number means."""
