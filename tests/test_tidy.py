@@ -6,6 +6,7 @@ recorded ones may only shrink, and no other may join them.
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -47,14 +48,12 @@ COMPOSITION_ROOT = ("__main__.py", "app.py", "cli/")
 
 def files(*suffixes: str, under: tuple[str, ...] = CODE_FOLDERS) -> list[Path]:
     """Our files of these kinds, without what builds and caches leave behind."""
-    found = [
+    return [
         path
         for folder in under
         for path in sorted((ROOT / folder).rglob("*"))
         if path.suffix.lstrip(".") in suffixes and "__pycache__" not in path.parts
     ]
-    assert found, f"no {suffixes} under {under}"
-    return found
 
 
 def name_of(path: Path) -> str:
@@ -84,11 +83,22 @@ def length(node: ast.AST) -> int:
     return node.end_lineno - node.lineno + 1
 
 
+def nothing(wrong: list[str]) -> None:
+    """Fail with all findings, one a line."""
+    assert [] == wrong, "\n".join(["", *wrong])
+
+
 def run(*command: str) -> None:
     """Run one of the installed tools; its output is the message of the failure."""
-    tool = Path(sys.executable).with_name(command[0])
+    tools = str(Path(sys.executable).parent)
+    path = {"PATH": os.pathsep.join([tools, os.environ.get("PATH", "")])}
     done = subprocess.run(
-        [tool, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        [Path(tools, command[0]), *command[1:]],
+        cwd=ROOT,
+        env={**os.environ, **path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
@@ -107,20 +117,19 @@ def test_lines_are_narrow_and_clean() -> None:
                 wrong.append(f"{where}: {len(line)} columns; break the line")
             if line != line.rstrip() or "\t" in line:
                 wrong.append(f"{where}: trailing space or tab")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_documents_have_one_title() -> None:
     """A Markdown file has exactly one line that starts with a single hash, outside code blocks."""
     wrong = []
     for path in [*ROOT.glob("*.md"), *files("md", under=("docs", "benchmarks"))]:
-        prose = re.sub(
-            r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
-        )
+        text = path.read_text(encoding="utf-8")
+        prose = re.sub(r"(?ms)^```.*?^```", "", text)
         titles = re.findall(r"^# .*$", prose, flags=re.MULTILINE)
         if len(titles) != 1:
             wrong.append(f"{name_of(path)}: {len(titles)} titles")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_files_are_short() -> None:
@@ -134,7 +143,7 @@ def test_files_are_short() -> None:
             limit = WIRE_LINES_MAX
         if (count := len(lines(path)) - 1) > limit:
             wrong.append(f"{name_of(path)}: {count} lines, at most {limit}")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_functions_are_short() -> None:
@@ -164,7 +173,7 @@ def test_handlers_and_declarations_are_short() -> None:
                 continue
             if limit is not None and length(node) > limit:
                 wrong.append(f"{name_of(path)}:{node.lineno}: {length(node)} lines, limit {limit}")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_modules_and_tests_say_what_they_are() -> None:
@@ -179,7 +188,7 @@ def test_modules_and_tests_say_what_they_are() -> None:
             is_test = path.name.startswith("test_") and node.name.startswith("test_")
             if is_test and not (ast.get_docstring(node) or "").endswith((".", "!", "?")):
                 wrong.append(f"{name_of(path)}:{node.lineno}: {name} has no sentence")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_native_modules_say_what_they_are() -> None:
@@ -189,7 +198,7 @@ def test_native_modules_say_what_they_are() -> None:
         for path in files("pyx", "pxd", "sql", "lua", "h", under=("native", "src"))
         if not path.read_text(encoding="utf-8").startswith(('"""', "#", "--", "/*", "//"))
     ]
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_words() -> None:
@@ -206,7 +215,7 @@ def test_words() -> None:
                 wrong.append(f"{name_of(path)}:{number}: raise a domain error")
         if path.stem in {"utils", "util", "misc", "common", "helpers"}:
             wrong.append(f"{name_of(path)}: name the file after what it does")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_nothing_is_skipped() -> None:
@@ -219,7 +228,7 @@ def test_nothing_is_skipped() -> None:
         for number, line in enumerate(lines(path), 1)
         if pattern.search(line)
     ]
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_sql_lives_in_sql_files() -> None:
@@ -235,10 +244,11 @@ def test_sql_lives_in_sql_files() -> None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if id(node) not in prose and statement.search(node.value):
-                    wrong.append(f"{name_of(path)}:{node.lineno}: move it to the .sql file beside")
-    assert wrong == []
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            if id(node) not in prose and statement.search(node.value):
+                wrong.append(f"{name_of(path)}:{node.lineno}: move it to the .sql file beside")
+    nothing(wrong)
 
 
 def test_sql_and_lua_have_their_neighbour() -> None:
@@ -252,10 +262,13 @@ def test_sql_and_lua_have_their_neighbour() -> None:
             wrong.append(f"{name_of(path)}: no {neighbour.name} beside it")
             continue
         module = neighbour.read_text(encoding="utf-8")
-        for name in re.findall(r"^-- name: (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
-            if not re.search(rf"\b{name}\b", module):
-                wrong.append(f"{name_of(path)}: {name} is not used by {neighbour.name}")
-    assert wrong == []
+        text = path.read_text(encoding="utf-8")
+        wrong += [
+            f"{name_of(path)}: {name} is not used by {neighbour.name}"
+            for name in re.findall(r"^-- name: (\w+)", text, re.MULTILINE)
+            if not re.search(rf"\b{name}\b", module)
+        ]
+    nothing(wrong)
 
 
 @pytest.mark.parametrize("stem", sorted(path.stem for path in NATIVE.glob("*.pyx")))
@@ -283,7 +296,10 @@ def test_kernels_are_pure() -> None:
     """Kernels hold no Python objects, take no interpreter lock and allocate nothing."""
     wrong = []
     for path in NATIVE.glob("*.pxd"):
-        for number, line in enumerate(lines(path), 1):
+        text = path.read_text(encoding="utf-8")
+        prose = re.compile(r'""".*?"""', re.DOTALL)
+        bare = prose.sub(lambda match: "\n" * match[0].count("\n"), text)
+        for number, line in enumerate(bare.split("\n"), 1):
             code = line.split("#")[0]
             if re.search(r"\bobject\b|\bwith gil\b|\bmalloc\b|\bcalloc\b|\brealloc\b", code):
                 wrong.append(f"{name_of(path)}:{number}: {line.strip()}")
@@ -291,7 +307,7 @@ def test_kernels_are_pure() -> None:
         for number, line in enumerate(lines(path), 1):
             if re.match(r"\s*(from|import|cimport)\s+farebox", line):
                 wrong.append(f"{name_of(path)}:{number}: native code imports nothing of ours")
-    assert wrong == []
+    nothing(wrong)
 
 
 def test_outcomes_have_one_order() -> None:
