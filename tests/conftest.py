@@ -11,6 +11,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed and make sure that the server ends with the run."""
-    given = _worker_input(config).get("farebox_seed", config.getoption("--seed"))
+    given: int | None = _worker_input(config).get("farebox_seed", config.getoption("--seed"))
     config.stash[_SEED] = secrets.randbelow(1 << 32) if given is None else given
     config.stash[_POSTGRESQL] = PostgreSQL()
     config.add_cleanup(config.stash[_POSTGRESQL].stop)
@@ -47,12 +48,14 @@ def pytest_configure_node(node: object) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """What is under test."""
     wheel = ".".join(str(part) for part in installations()[0].version)
-    asked = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, check=True)
+    command = [redis_program(), "--version"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=True)
     redis = re.search(r"v=(\S+)", asked.stdout)
     native = importlib.util.find_spec("farebox.core.voucher")
+    versions = f"Python {platform.python_version()}, PostgreSQL {wheel}"
+    versions += f", Redis {redis[1] if redis else 'unknown'}"
     return [
-        f"farebox: Python {platform.python_version()}, PostgreSQL {wheel},"
-        f" Redis {redis[1] if redis else 'unknown'}, seed {config.stash[_SEED]}",
+        f"farebox: {versions}, seed {config.stash[_SEED]}",
         f"native build: {native.origin if native else 'missing'}",
     ]
 
@@ -124,5 +127,5 @@ def redis_url(redis_server: Redis) -> str:
     return redis_server.url
 
 
-def _worker_input(config: pytest.Config) -> dict[str, object]:
+def _worker_input(config: pytest.Config) -> dict[str, Any]:
     return dict(getattr(config, "workerinput", {}))

@@ -1,18 +1,18 @@
 """The real PostgreSQL and Redis of a test run.
 
-One PostgreSQL serves the whole run, also under pytest -n, and gives every test a database of its own,
-copied from a migrated template. Both servers end with the process that started them.
+One PostgreSQL serves the whole run, also under pytest -n, and gives every test a database of its
+own, copied from a migrated template. Both servers end with the process that started them.
 """
 
 import asyncio
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -69,14 +69,13 @@ async def _make_template(dsn: str) -> None:
 
 
 class Databases:
-    """Makes one database per test on a running server and drops it without keeping the test waiting."""
+    """Makes and drops databases on a running server, over one connection."""
 
     def __init__(self, dsn: str, worker: str) -> None:
         self._dsn = dsn
         self._names = (f"test_{worker}_{number}" for number in count(1))
         self._loop = Loop()
         self._admin = self._loop.run(asyncpg.connect(dsn))
-        self._drops: list[Future[Any]] = []
 
     def create(self, template: str = TEMPLATE) -> str:
         """A fresh copy of the template; returns its dsn."""
@@ -148,10 +147,13 @@ class Redis:
 
     def start(self) -> None:
         """Start, or start again on the same port with nothing in it."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
-            [redis_program(), *options], **quiet, start_new_session=True, cwd=tempfile.gettempdir()
+            [redis_program(), "--port", str(self.port), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=tempfile.gettempdir(),
         )
         deadline = time.monotonic() + 10
         while not self._answers():
@@ -169,12 +171,12 @@ class Redis:
     def pause(self) -> None:
         """Let the server accept connections but answer nothing."""
         if self._process is not None:
-            self._process.send_signal(19)
+            self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let the server answer again."""
         if self._process is not None:
-            self._process.send_signal(18)
+            self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:
         """Forget everything."""

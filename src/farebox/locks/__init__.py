@@ -1,1 +1,11 @@
-"""Leases: short mutual exclusion between processes. They save wasted work and never decide anything."""
+"""Leases: short mutual exclusion between processes, over Redis or inside one process.
+
+A lease saves work that would be wasted; it never decides anything about money. Whoever must not act
+on a lost lease compares the fence, which grows with every acquisition of a name.
+"""
+
+from farebox.locks.contract import Lease, LeaseUnavailableError, Token
+from farebox.locks.lease import RedisLease
+from farebox.locks.local import LocalLease
+
+__all__ = ["Lease", "LeaseUnavailableError", "LocalLease", "RedisLease", "Token"]

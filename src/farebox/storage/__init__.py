@@ -1,1 +1,1 @@
-"""PostgreSQL, the only truth: server, pool, named statements, migrations, one store per shared noun."""
+"""PostgreSQL, the only truth: server, pool, statements, migrations, one store per shared noun."""

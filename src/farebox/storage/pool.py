@@ -1,8 +1,9 @@
 """Connections to PostgreSQL: the pool, transactions, and what a lost connection means.
 
-Every connection carries the statement timeout, speaks UTC and turns jsonb into plain Python values.
-Errors that say "not now" (locks, serialisation, time-outs, lost or refused connections) leave as
-UnavailableError; every other database error is a defect or a constraint that the caller names itself.
+Every connection carries the statement timeout, speaks UTC and turns jsonb into plain Python
+values. Errors that say "not now" (locks, serialisation, time-outs, lost or refused connections)
+leave as UnavailableError; every other database error is a defect, or a constraint that the caller
+names itself.
 """
 
 from collections.abc import AsyncIterator
@@ -104,5 +105,5 @@ def as_unavailable(error: BaseException) -> UnavailableError | None:
 
 
 def _is_closed(error: BaseException) -> bool:
-    # The driver uses InterfaceError for wrong arguments too, which are defects and stay what they are.
+    # The driver uses InterfaceError for wrong arguments too, and those are defects.
     return isinstance(error, asyncpg.InterfaceError) and "is clos" in str(error)

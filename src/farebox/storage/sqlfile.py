@@ -1,8 +1,8 @@
 """Named SQL statements from the .sql file beside a module.
 
-A file is a row of blocks: a line `-- name: some_name`, a line `-- some purpose`, then the statement up to
-the next block. Loading happens once, at import, and fails on a missing purpose, an empty statement or
-a name that occurs twice. Statements are plain text for asyncpg; nothing is ever put into them.
+A file is a row of blocks: a line `-- name: some_name`, a line `-- some purpose`, then the statement
+up to the next block. Loading happens once, at import, and fails on a missing purpose, an empty
+statement or a name that occurs twice. Statements are plain text; nothing is ever put into them.
 """
 
 import re
@@ -25,7 +25,8 @@ class Statements:
             return self._texts[name]
         except KeyError:
             known = ", ".join(self.names)
-            raise AttributeError(f"{self._source} has no statement {name!r}; it has {known}") from None
+            message = f"{self._source} has no statement {name!r}; it has {known}"
+            raise AttributeError(message) from None
 
 
 def load(module_file: str) -> Statements:

@@ -44,18 +44,19 @@ def make(
     provider = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     if installed.version[0] < 17:
         provider = ["--locale=C.UTF-8"]
-    options = [*provider, "--encoding=UTF8", "--auth=trust", "--data-checksums", "--no-instructions"]
+    options = [*provider, "--encoding=UTF8", "--auth=trust", "--data-checksums"]
     # Synced once by us, after everything is there.
-    options += ["--no-sync", f"--username={USER}", "-D", str(partial)]
+    options += ["--no-sync", "--no-instructions", f"--username={USER}", f"--pgdata={partial}"]
     _run(account.command(installed.program("initdb"), *options), log, "initdb")
     (partial / "postgresql.conf").write_text(_POSTGRESQL_CONF, encoding="utf-8")
     (partial / "farebox.conf").write_text("", encoding="utf-8")
     account.own(partial)
     single = ["--single", "-F", "-D", str(partial), "template1"]
-    _run(account.command(installed.program("postgres"), *single), log, "postgres", SQL.create_database)
+    command = account.command(installed.program("postgres"), *single)
+    _run(command, log, "postgres", SQL.create_database)
     if durable:
-        command = [installed.program("initdb"), "--sync-only", "-D", str(partial)]
-        _run(account.command(*command), log, "initdb")
+        command = account.command(installed.program("initdb"), "--sync-only", "-D", partial)
+        _run(command, log, "initdb")
     partial.rename(folder)
     _sync(folder.parent)
 
@@ -93,11 +94,17 @@ def configure(folder: Path, account: Account, extra: Mapping[str, str]) -> None:
 
 
 def _run(command: list[str], log: Path, name: str, text: str = "") -> None:
-    done = subprocess.run(
-        command, input=text, capture_output=True, text=True, env=environment(), cwd="/", check=False
-    )
     with log.open("a", encoding="utf-8") as output:
-        output.write(done.stdout + done.stderr)
+        done = subprocess.run(  # noqa: S603
+            command,
+            input=text,
+            stdout=output,
+            stderr=output,
+            text=True,
+            check=False,
+            env=environment(),
+            cwd="/",
+        )
     if done.returncode != 0:
         raise EmbeddedServerError(
             f"{name} could not make the database (exit code {done.returncode}){log_tail(log)}"

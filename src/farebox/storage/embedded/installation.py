@@ -47,7 +47,8 @@ def examine(folder: Path) -> Installation:
     """Ask the PostgreSQL in a folder for its version."""
     program = folder / "bin" / "postgres"
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        asked = [str(program), "--version"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
         raise EmbeddedServerError(f"{program} does not run: {error}") from error
     match = re.search(r"(\d+)\.(\d+)", done.stdout)
@@ -83,9 +84,7 @@ def reachable(installed: Installation, account: Account, runtime: Path) -> Insta
     source = installed.program("postgres").stat()
     name = f"{installed.version[0]}.{installed.version[1]}-{source.st_size}-{source.st_mtime_ns}"
     target = runtime / name
-    copy = msgspec.structs.replace(
-        installed, folder=target / _PACKAGE / installed.folder.name
-    )
+    copy = msgspec.structs.replace(installed, folder=target / _PACKAGE / installed.folder.name)
     if not target.exists():
         _copy(installed, copy, target)
     if not _runs(copy, account):
@@ -98,7 +97,8 @@ def reachable(installed: Installation, account: Account, runtime: Path) -> Insta
 
 def _runs(installed: Installation, account: Account) -> bool:
     command = account.command(installed.program("initdb"), "--version")
-    return subprocess.run(command, capture_output=True, check=False, cwd="/").returncode == 0
+    done = subprocess.run(command, capture_output=True, check=False, cwd="/")  # noqa: S603
+    return done.returncode == 0
 
 
 def _copy(installed: Installation, copy: Installation, target: Path) -> None:

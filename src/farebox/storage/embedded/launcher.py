@@ -1,8 +1,9 @@
 """The few steps between our process and PostgreSQL's, run as a script of its own.
 
-Started by path with a bare interpreter, it drops root, asks the kernel to interrupt it when its owner
-dies, and becomes the given program under the same process id. These steps cannot be done in a forked
-copy of a process with threads. `check` prints the first folder on a path that stays closed instead.
+Started by path with a bare interpreter, it drops root, asks the kernel to interrupt it when its
+owner dies, and becomes the given program under the same process id. These steps cannot be done in
+a forked copy of a process with threads. `check` instead prints the first folder on a path that
+stays closed.
 """
 
 import ctypes
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
     # The interpreter ignores two signals that a server expects to find as the system sets them.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -54,14 +54,15 @@ def _processes(cluster: Path) -> list[int]:
         pid = recorded_pid(cluster)
         return [pid] if pid and _is_postgres(pid) else []
     place = str(cluster.resolve())
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _in(entry, place)]
+    found = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(entry.name) for entry in found if _works_in(entry, place)]
 
 
-def _in(process: str, place: str) -> bool:
+def _works_in(process: Path, place: str) -> bool:
     try:
-        if os.readlink(f"/proc/{process}/cwd") != place:
+        if str((process / "cwd").readlink()) != place:
             return False
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+        stat = (process / "stat").read_text(encoding="utf-8")
     except OSError:
         return False
     # "17 (postgres) S 1 ...": an operator's shell in that folder is none of ours, a zombie is gone.
@@ -71,7 +72,8 @@ def _in(process: str, place: str) -> bool:
 
 def _is_postgres(pid: int) -> bool:
     ask = ["ps", "-o", "comm=", "-p", str(pid)]
-    return "postgres" in subprocess.run(ask, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603
+    return "postgres" in done.stdout
 
 
 def _signal(pid: int, number: int) -> None:

@@ -1,9 +1,9 @@
 """The supervisor of an embedded PostgreSQL.
 
-A thread of its own starts `postgres` as a direct child in its own session (a terminal's Ctrl-C does
-not reach it before us), starts it again when it dies unasked, and stops it fast on `stop()`. On Linux
-the kernel stops it when we are killed; what still runs is stopped by the next start. A lock on the
-data directory keeps a second owner out. Durability is PostgreSQL's own: fsync stays on.
+A thread of its own starts `postgres` as a direct child in its own session (a terminal's Ctrl-C
+does not reach it before us), starts it again when it dies unasked, and stops it fast on `stop()`.
+On Linux the kernel stops it when we are killed; what still runs is stopped by the next start. A
+lock on the data directory keeps a second owner out. Durability is PostgreSQL's own: fsync is on.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ _LOG_LIMIT_BYTES = 10_000_000
 
 
 class EmbeddedServer:
-    """PostgreSQL in a data directory: `start()` gives the dsn, `stop()` ends it; also a `with` block."""
+    """PostgreSQL in a data directory: `start()` gives the dsn, `stop()` ends it; a context too."""
 
     def __init__(
         self,
@@ -95,8 +95,7 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
-        if self._failure is not None:
-            failure = self._failure
+        if (failure := self.failure) is not None:
             self.stop()
             raise EmbeddedServerError(failure + log_tail(self.log_path))
         return self.dsn
@@ -222,7 +221,7 @@ class EmbeddedServer:
                 if len(deaths) >= _DEATHS:
                     self._failure = f"PostgreSQL in {self._cluster} ended {len(deaths)} times"
                     break
-                # Children of a killed server need a moment to notice, and hold its memory until then.
+                # Children of a killed server need a moment to notice, and hold its memory so long.
                 leftover.clear(self._cluster)
         except (OSError, EmbeddedServerError) as error:
             self._failure = str(error)
@@ -231,7 +230,7 @@ class EmbeddedServer:
 
     def _run_once(self) -> None:
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
