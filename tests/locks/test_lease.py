@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from farebox.locks import Lease, LeaseUnavailableError, LocalLease, RedisLease, Token
+from farebox.locks import Leases, LeaseUnavailableError, LocalLease, RedisLease, Token
 from tests.servers import Redis
 
 LONG_MS = 60_000
@@ -16,26 +16,26 @@ SHORT_MS = 30
 
 
 @pytest.fixture(params=["redis", "local"])
-async def lease(request: pytest.FixtureRequest) -> AsyncIterator[Lease]:
+async def lease(request: pytest.FixtureRequest) -> AsyncIterator[Leases]:
     """Each implementation of the contract in turn."""
     if request.param == "redis":
         url: str = request.getfixturevalue("redis_url")
         # A loaded test machine may answer late; lateness is not what this suite is about.
-        keeper: Lease = RedisLease(url, timeout_ms=5000)
+        keeper: Leases = RedisLease(url, timeout_ms=5000)
     else:
         keeper = LocalLease()
     yield keeper
     await keeper.close()
 
 
-async def taken(lease: Lease, name: str, ttl_ms: int = LONG_MS) -> Token:
+async def taken(lease: Leases, name: str, ttl_ms: int = LONG_MS) -> Token:
     """Acquire a lease that must be free."""
     token = await lease.acquire(name, ttl_ms)
     assert token is not None
     return token
 
 
-async def wait_for(lease: Lease, name: str, source: Random | None = None) -> Token:
+async def wait_for(lease: Leases, name: str, source: Random | None = None) -> Token:
     """Acquire a lease that others have, asking again and again."""
     source = source or Random(1)
     token = None
@@ -45,7 +45,7 @@ async def wait_for(lease: Lease, name: str, source: Random | None = None) -> Tok
     return token
 
 
-async def test_one_holder_at_a_time(lease: Lease) -> None:
+async def test_one_holder_at_a_time(lease: Leases) -> None:
     """A held lease is refused to others and free again after its release."""
     first = await taken(lease, "a")
     assert await lease.acquire("a", LONG_MS) is None
@@ -53,14 +53,14 @@ async def test_one_holder_at_a_time(lease: Lease) -> None:
     assert (await taken(lease, "a")).name == "a"
 
 
-async def test_names_do_not_meet(lease: Lease) -> None:
+async def test_names_do_not_meet(lease: Leases) -> None:
     """Leases of different names are held side by side."""
     await taken(lease, "a")
     await taken(lease, "A")
     await taken(lease, "a}{a")
 
 
-async def test_a_lease_ends_by_itself(lease: Lease) -> None:
+async def test_a_lease_ends_by_itself(lease: Leases) -> None:
     """After its time the lease is free, and its old token neither renews nor releases."""
     old = await taken(lease, "a", SHORT_MS)
     await asyncio.sleep(SHORT_MS / 1000 * 2)
@@ -69,7 +69,7 @@ async def test_a_lease_ends_by_itself(lease: Lease) -> None:
     await taken(lease, "a")
 
 
-async def test_renewing_keeps_it(lease: Lease) -> None:
+async def test_renewing_keeps_it(lease: Leases) -> None:
     """A renewed lease outlives its first time."""
     token = await taken(lease, "a", 200)
     assert await lease.renew(token, LONG_MS)
@@ -77,7 +77,7 @@ async def test_renewing_keeps_it(lease: Lease) -> None:
     assert await lease.acquire("a", LONG_MS) is None
 
 
-async def test_only_the_owner_renews_and_releases(lease: Lease) -> None:
+async def test_only_the_owner_renews_and_releases(lease: Leases) -> None:
     """A token with another owner, or of an ended hold, changes nothing for the present holder."""
     stale = await taken(lease, "a", SHORT_MS)
     await asyncio.sleep(SHORT_MS / 1000 * 2)
@@ -90,14 +90,14 @@ async def test_only_the_owner_renews_and_releases(lease: Lease) -> None:
     assert await lease.release(token)
 
 
-async def test_releasing_twice_is_harmless(lease: Lease) -> None:
+async def test_releasing_twice_is_harmless(lease: Leases) -> None:
     """The second release says that there was nothing left."""
     token = await taken(lease, "a")
     assert await lease.release(token)
     assert not await lease.release(token)
 
 
-async def test_fences_grow(lease: Lease) -> None:
+async def test_fences_grow(lease: Leases) -> None:
     """Every acquisition has a higher fence, after releases and after expiry."""
     fences = []
     for turn in range(20):
@@ -108,7 +108,7 @@ async def test_fences_grow(lease: Lease) -> None:
 
 
 @pytest.mark.parametrize("ttl_ms", [0, -1])
-async def test_a_lease_needs_time(lease: Lease, ttl_ms: int) -> None:
+async def test_a_lease_needs_time(lease: Leases, ttl_ms: int) -> None:
     """A time to live below one millisecond is a defect of the caller."""
     token = await taken(lease, "a")
     with pytest.raises(ValueError, match="at least 1 ms"):
@@ -117,7 +117,7 @@ async def test_a_lease_needs_time(lease: Lease, ttl_ms: int) -> None:
         await lease.renew(token, ttl_ms)
 
 
-async def test_a_crowd_of_tasks(lease: Lease) -> None:
+async def test_a_crowd_of_tasks(lease: Leases) -> None:
     """Never two of fifty tasks are inside, everybody gets in, and fences follow the order."""
     inside = 0
     fences: list[int] = []
@@ -146,7 +146,7 @@ def test_a_crowd_of_threads(kind: str, redis_url: str) -> None:
     failures: list[BaseException] = []
 
     async def work(source: Random) -> None:
-        lease: Lease = shared if kind == "local" else RedisLease(redis_url, timeout_ms=5000)
+        lease: Leases = shared if kind == "local" else RedisLease(redis_url, timeout_ms=5000)
         for _ in range(20):
             token = await wait_for(lease, "crowd", source)
             assert inside.acquire(blocking=False)

@@ -4,8 +4,8 @@ A lease saves work that would be wasted; it never decides anything about money. 
 on a lost lease compares the fence, which grows with every acquisition of a name.
 """
 
-from farebox.locks.contract import Lease, LeaseUnavailableError, Token
+from farebox.locks.contract import Leases, LeaseUnavailableError, Token
 from farebox.locks.lease import RedisLease
 from farebox.locks.local import LocalLease
 
-__all__ = ["Lease", "LeaseUnavailableError", "LocalLease", "RedisLease", "Token"]
+__all__ = ["LeaseUnavailableError", "Leases", "LocalLease", "RedisLease", "Token"]

@@ -22,7 +22,7 @@ class Token(msgspec.Struct, frozen=True):
     owner: str = ""
 
 
-class Lease(Protocol):
+class Leases(Protocol):
     """Named leases; every call may raise LeaseUnavailableError."""
 
     async def acquire(self, name: str, ttl_ms: int) -> Token | None:
