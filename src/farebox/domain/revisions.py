@@ -2,8 +2,8 @@
 
 An inherit voucher names the calendar revision under which its period end was computed. The
 functions here give the state that the voucher would have if every change had been applied to it at
-once (vending-commerce.md 4.2 "config change" and 4.10); the cost is a few rows per campaign. They see
-only numbers: who stores the result, and when, is for the caller.
+once (vending-commerce.md 4.2 "config change" and 4.10); the cost is a few rows per campaign. They
+see only numbers: who stores the result, and when, is for the caller.
 """
 
 from collections.abc import Iterable, Mapping
