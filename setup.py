@@ -16,7 +16,7 @@ if SANITIZE:
     flags += ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
     link += ["-fsanitize=address,undefined"]
 
-headers = [f"native/{name}" for name in os.listdir("native") if name.endswith((".pxd", ".h"))]
+headers = [f"native/{name}" for name in os.listdir("native") if name.endswith((".pxd", ".pxi", ".h"))]
 extensions = [
     Extension(
         f"farebox.core.{name}",

@@ -1,0 +1,348 @@
+"""The voucher record and the one decision rule over it (vending-commerce.md 4.1-4.6).
+
+Pure: numbers and a time in, an outcome and new numbers out; no clock, no allocation, no Python object.
+What a record cannot hold is refused where it enters (voucher.pyx), so nothing here can overflow:
+
+- `count <= total < 2**32 - 1` and `total_amount < 2**62` before every redeem, else it is refused as
+  REDEMPTION_LIMIT_REACHED; one redeem adds at most 2**31 - 1;
+- a rollback stops at zero and never leaves a count above its total;
+- `version` has 48 bits, the upper 16 beside the record: a mutation every microsecond lasts nine years;
+- instants are at most 2**32 - 2 seconds (the year 2106) and a hold's end fits 42 bits of milliseconds.
+
+A window's end and an expiry are whole seconds, so that u32 holds them exactly; 2**32 - 1 is never.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from calendar cimport calendar_find, calendar_t
+from outcome cimport *
+
+
+cdef extern from "machine.h" nogil:
+    bint is_rare(bint condition)
+    int lowest_bit(uint64_t bits)
+
+
+cdef enum:
+    VALIDATE = 0
+    REDEEM = 1
+    ROLLBACK = 2
+
+cdef enum:
+    CAMPAIGN_ACTIVE = 1
+    MACHINE_ACTIVE = 2
+    PLACE_OK = 4
+    CURRENCY_OK = 8
+    PRODUCT_OK = 16
+    ALL_OK = 31
+    PARTIAL = 32
+
+cdef enum:
+    NEVER_S = 0xFFFFFFFF
+    # What the key of a long code starts with, and no printable code does.
+    LONG_CODE = 1
+
+cdef enum:
+    # Record flags; the policy's number is above them.
+    ACTIVE = 1
+    SHARED = 2          # another record has the same key
+    POLICY_SHIFT = 8
+    DEVICE_BITS = 22
+    SEGMENT_BITS = 17
+
+# One cache line. A redeem reads and writes this line and nothing else.
+cdef struct record_t:
+    uint64_t[2] key     # the canonical code, or what stands for a long one; key[0] = 0: a free slot
+    int64_t amount
+    int64_t total_amount
+    uint64_t hold       # end in milliseconds above, device number below; 0 = none
+    uint32_t period_end_s
+    uint32_t expires_before_s
+    uint32_t count
+    uint32_t total
+    uint32_t policy_flags
+    uint32_t version    # the lower 32 of 48 bits
+
+# What only resets, rollbacks and reads need.
+cdef struct side_t:
+    uint64_t identity   # voucher id above, upper 16 bits of the version below
+    uint32_t period_seq
+    uint32_t period_start_s
+
+cdef struct saved_t:
+    record_t record
+    side_t side
+
+cdef struct policy_t:
+    uint32_t value
+    uint32_t limit
+    uint32_t calendar   # 0 = never resets
+    uint32_t gift
+
+cdef struct bucket_t:
+    uint16_t[10] tag    # 0 = empty
+    uint32_t[10] slot
+    uint32_t passed     # entries whose search goes on to the next bucket
+
+cdef struct book_t:
+    record_t** records
+    side_t** sides
+    uint64_t segments
+    policy_t* policies
+    uint64_t policy_count
+    uint64_t policy_room
+    calendar_t* calendars
+    uint64_t calendar_count
+    bucket_t* buckets
+    uint64_t bucket_count
+    uint64_t[2] seed
+    uint64_t slots      # ever used; below it a slot is live or free
+    uint64_t live
+    uint64_t free_slot  # first free slot + 1, 0 = none; the next is in key[1]
+
+cdef struct call_t:
+    int64_t now_ms
+    uint32_t now_s
+    uint32_t device
+    int64_t cap
+    int64_t demand
+    int64_t lock_ms
+    uint32_t flags
+    uint32_t boundary_s
+    bint dry
+
+cdef struct answer_t:
+    int outcome
+    bint changed
+    int64_t amount_off
+    int64_t balance
+    int64_t hold_until_ms
+
+cdef struct window_t:
+    uint32_t start_s
+    uint32_t end_s
+
+
+cdef inline record_t* record_at(const book_t* book, uint64_t slot) noexcept nogil:
+    return &book.records[slot >> SEGMENT_BITS][slot & ((1 << SEGMENT_BITS) - 1)]
+
+
+cdef inline side_t* side_at(const book_t* book, uint64_t slot) noexcept nogil:
+    return &book.sides[slot >> SEGMENT_BITS][slot & ((1 << SEGMENT_BITS) - 1)]
+
+
+cdef inline int64_t slot_take(book_t* book) noexcept nogil:
+    """A free slot, or the next one; there is room for it."""
+    cdef int64_t slot
+    book.live += 1
+    if book.free_slot:
+        slot = <int64_t>book.free_slot - 1
+        book.free_slot = record_at(book, slot).key[1]
+        return slot
+    book.slots += 1
+    return <int64_t>book.slots - 1
+
+
+cdef inline void slot_give(book_t* book, uint64_t slot) noexcept nogil:
+    """The slot of a removed record, first to be taken again."""
+    cdef record_t* record = record_at(book, slot)
+    record.key[0] = 0
+    record.key[1] = book.free_slot
+    book.free_slot = slot + 1
+    book.live -= 1
+
+
+cdef inline int64_t spendable(
+    const book_t* book, const record_t* record, int64_t amount
+) noexcept nogil:
+    """A gift's balance when so much has been taken in this window (2.7); a discount has none."""
+    cdef const policy_t* policy = &book.policies[record.policy_flags >> POLICY_SHIFT]
+    cdef int64_t balance = <int64_t>policy.value - amount
+    return balance if policy.gift and balance > 0 else 0
+
+
+cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline bint find_window(
+    const book_t* book, uint32_t calendar, const call_t* call, window_t* window
+) noexcept nogil:
+    """The window that contains now, False where neither table nor caller knows it (4.2)."""
+    cdef const calendar_t* table = &book.calendars[calendar]
+    cdef int64_t i
+    if calendar == 0:
+        window.start_s = 0
+        window.end_s = 0xFFFFFFFF
+        return True
+    i = calendar_find(table, call.now_ms)
+    if i >= 0:
+        window.start_s = <uint32_t>(table.at[i] // 1000)
+        window.end_s = <uint32_t>(table.at[i + 1] // 1000)
+        return True
+    window.start_s = 0
+    window.end_s = call.boundary_s
+    return call.boundary_s != 0
+
+
+cdef inline void touch(
+    const book_t* book, uint64_t slot, record_t* record, bint due, const window_t* window
+) noexcept nogil:
+    """What every write does: a due reset is written with it (4.2), and the version rises."""
+    cdef side_t* side
+    record.version = <uint32_t>(<uint64_t>record.version + 1)
+    if is_rare(due or record.version == 0):
+        side = side_at(book, slot)
+        side.identity += record.version == 0
+        if due:
+            record.period_end_s = window.end_s
+            side.period_seq += 1
+            side.period_start_s = window.start_s
+
+
+cdef inline uint32_t refusals(
+    const policy_t* policy, const record_t* record, const call_t* call, int op, int64_t count,
+    int64_t balance, int64_t amount_off,
+) noexcept nogil:
+    """One bit per refusal that applies, at the number of its outcome; the lowest is the reason."""
+    cdef uint32_t missing = ~call.flags & <uint32_t>ALL_OK
+    cdef bint gift = policy.gift
+    cdef bint asked = gift and call.demand >= 0
+    cdef bint whole = (call.flags & <uint32_t>PARTIAL) == 0
+    cdef bint is_held = <int64_t>(record.hold >> DEVICE_BITS) > call.now_ms
+    cdef bint is_worn = record.total == <uint32_t>0xFFFFFFFF or record.total_amount >> 62 != 0
+    # 4.5 rows 4 and 7 to 10: facts outside the voucher, resolved by the caller.
+    cdef uint32_t bits = (missing & 1) << CAMPAIGN_NOT_ACTIVE | (missing & 30) << 6
+    # Row 5.
+    bits |= <uint32_t>((record.policy_flags & ACTIVE) == 0) << VOUCHER_INACTIVE
+    # Row 6, half-open (4.1).
+    bits |= <uint32_t>(call.now_s >= record.expires_before_s) << VOUCHER_EXPIRED
+    # Row 11: a live hold of another device (4.6).
+    bits |= <uint32_t>(
+        is_held & ((record.hold & ((1 << DEVICE_BITS) - 1)) != call.device)
+    ) << VOUCHER_LOCKED
+    # Row 12 (4.4.1), or no room to count one more.
+    bits |= <uint32_t>(
+        ((policy.limit != 0) & (count >= <int64_t>policy.limit)) | is_worn
+    ) << REDEMPTION_LIMIT_REACHED
+    # Row 13.
+    bits |= <uint32_t>(gift & (balance == 0)) << BALANCE_EMPTY
+    if op == REDEEM:
+        # Row 14: nothing is taken from a part, or the whole is more than the order (4.4.2).
+        bits |= <uint32_t>(
+            asked & ((call.cap >= 0) & (call.demand > call.cap) if whole else amount_off == 0)
+        ) << DEMAND_EXCEEDS_ORDER
+        # Row 16.
+        bits |= <uint32_t>(gift & (call.demand < 0)) << DEMAND_REQUIRED
+    # Row 15.
+    bits |= <uint32_t>(asked & whole & (call.demand > balance)) << INSUFFICIENT_BALANCE
+    return bits
+
+
+cdef inline int64_t worth(
+    const policy_t* policy, const call_t* call, int op, int64_t balance
+) noexcept nogil:
+    """What an accepted call takes off (4.4.2), or would if it were redeemed."""
+    cdef int64_t cap = INT64_MAX if op == VALIDATE or call.cap < 0 else call.cap
+    if not policy.gift:
+        return least(policy.value, cap)
+    if op == VALIDATE and call.demand < 0:
+        return balance
+    if call.flags & <uint32_t>PARTIAL:
+        return least(least(call.demand, balance), cap)
+    return call.demand
+
+
+cdef inline void give_back(
+    record_t* record, const call_t* call, int64_t count, int64_t amount, bint is_current
+) noexcept nogil:
+    """One redemption undone (4.4.4): totals always, the window's counters if it is the same window."""
+    cdef int64_t spent = least(call.demand, record.total_amount)
+    record.total -= record.total != 0
+    record.total_amount -= spent
+    count -= is_current and count > 0
+    amount -= least(amount, call.demand) if is_current else 0
+    record.count = <uint32_t>least(count, record.total)
+    record.amount = least(amount, record.total_amount)
+
+
+cdef inline void decide(
+    const book_t* book, uint64_t slot, record_t* record, const call_t* call, int op,
+    answer_t* answer,
+) noexcept nogil:
+    """One call on one voucher: decided completely, then applied."""
+    cdef const policy_t* policy = &book.policies[record.policy_flags >> POLICY_SHIFT]
+    cdef bint due = call.now_s >= record.period_end_s
+    cdef int64_t count = record.count
+    cdef int64_t amount = record.amount
+    cdef int64_t held_until_ms = <int64_t>(record.hold >> DEVICE_BITS)
+    cdef int64_t balance
+    cdef int64_t amount_off
+    cdef uint32_t refused
+    cdef bint is_current
+    cdef window_t window
+    window.start_s = 0
+    window.end_s = 0
+    answer.changed = False
+    answer.amount_off = 0
+    answer.balance = 0
+    answer.hold_until_ms = held_until_ms if held_until_ms > call.now_ms else 0
+    if is_rare(due):
+        if not find_window(book, policy.calendar, call, &window):
+            answer.outcome = NEEDS_BOUNDARY
+            return
+        count = 0
+        amount = 0
+    balance = <int64_t>policy.value - amount
+    balance = balance if policy.gift and balance > 0 else 0
+
+    if op == ROLLBACK:
+        answer.outcome = ACCEPTED
+        answer.amount_off = call.demand
+        is_current = <int64_t>side_at(book, slot).period_seq + due == call.cap
+        if is_current and policy.gift:
+            answer.balance = <int64_t>policy.value - (amount - least(amount, call.demand))
+            answer.balance = answer.balance if answer.balance > 0 else 0
+        else:
+            answer.balance = balance
+        if call.dry:
+            return
+        # ---- decided: nothing above wrote, nothing below can fail ----
+        give_back(record, call, count, amount, is_current)
+        touch(book, slot, record, due, &window)
+        answer.changed = True
+        return
+
+    amount_off = worth(policy, call, op, balance)
+    refused = refusals(policy, record, call, op, count, balance, amount_off)
+    # The bit above all reasons makes the absence of one read as 0, ACCEPTED.
+    answer.outcome = lowest_bit(<uint64_t>refused | <uint64_t>1 << 32) & 31
+    answer.balance = balance
+    if refused:
+        answer.amount_off = balance if answer.outcome == INSUFFICIENT_BALANCE else 0
+        return
+    answer.amount_off = amount_off
+    if op == VALIDATE:
+        # A hold is for limited vouchers only (4.6).
+        if call.lock_ms <= 0 or not (policy.limit or policy.gift):
+            return
+        answer.hold_until_ms = call.now_ms + call.lock_ms
+        if call.dry:
+            return
+        # ---- decided: nothing above wrote, nothing below can fail ----
+        record.hold = <uint64_t>answer.hold_until_ms << DEVICE_BITS | call.device
+        record.count = <uint32_t>count
+        record.amount = amount
+    else:
+        answer.hold_until_ms = 0
+        answer.balance = balance - amount_off if policy.gift else 0
+        if call.dry:
+            return
+        # ---- decided: nothing above wrote, nothing below can fail ----
+        record.count = <uint32_t>count + 1
+        record.amount = amount + amount_off
+        record.total += 1
+        record.total_amount += amount_off
+        record.hold = 0
+    touch(book, slot, record, due, &window)
+    answer.changed = True
