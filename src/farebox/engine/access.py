@@ -156,7 +156,10 @@ class Access:
             self._entries.pop(authorization, None)
             raise
         if changes == self._changes:
-            self._entries.pop(authorization, None)
+            former = self._entries.pop(authorization, None)
+            if former is not None and former.principal == entry.principal:
+                # What others remember by this object stays good.
+                entry.principal = former.principal
             if len(self._entries) >= self._entries_max:
                 del self._entries[next(iter(self._entries))]
             self._entries[authorization] = entry

@@ -25,7 +25,8 @@ class Passwords:
     """A bounded pool of threads that hash."""
 
     def __init__(self, threads: int = 2) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        # The library's defaults are the second recommendation of RFC 9106: 64 MiB, three passes.
+        self._hasher = PasswordHasher()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._waiting = 0
         # Made with the parameters of every other hash; no password is known for it.

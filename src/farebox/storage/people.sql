@@ -80,8 +80,8 @@ select k.id as key, m.id as machine, m.hostname, l.owner
 -- name: note_key_use
 -- Remembers when a key was last used, at most twice a minute.
 update vending.device_key
-   set last_used_at_ms = $2
- where id = $1 and (last_used_at_ms is null or last_used_at_ms < $2 - 30000)
+   set last_used_at_ms = $2::bigint
+ where id = $1 and (last_used_at_ms is null or last_used_at_ms < $2::bigint - 30000)
 
 -- name: open_family
 -- Starts a family with its first live refresh token.

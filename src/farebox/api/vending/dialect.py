@@ -17,6 +17,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import BaseRouteHandler
 
+from farebox.api.operations import documented
 from farebox.api.vending.fields import INT32_MAX, Fields
 from farebox.domain.errors import (
     ConflictError,
@@ -36,6 +37,7 @@ __all__ = (
     "Call",
     "Fields",
     "created",
+    "documented",
     "enter",
     "failure",
     "message",

@@ -72,6 +72,12 @@ class Message(msgspec.Struct):
     message: str
 
 
+class Created(msgspec.Struct):
+    """Answer of a create."""
+
+    id: int
+
+
 class LanguageRow(msgspec.Struct, rename="camel"):
     """A language inside another answer."""
 

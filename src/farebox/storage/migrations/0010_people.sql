@@ -72,6 +72,8 @@ create trigger usergroup_made after insert or delete on vending.usergroup
 create trigger token_family_changed after update of revoked_at_ms on vending.token_family
   for each row when (old.revoked_at_ms is distinct from new.revoked_at_ms)
   execute function vending.notify_access('family');
+create trigger token_family_gone after delete on vending.token_family
+  for each row when (old.revoked_at_ms is null) execute function vending.notify_access('family');
 
 create trigger device_key_changed after update of revoked_at_ms on vending.device_key
   for each row when (old.revoked_at_ms is distinct from new.revoked_at_ms)
