@@ -382,6 +382,11 @@ cdef class Book:
         """The present version of a record."""
         return unpack_version(self._record(slot), side_at(&self.book, slot))
 
+    def period_seq(self, int64_t slot):
+        """How many resets the record has seen; a redemption notes it for its rollback."""
+        self._record(slot)
+        return side_at(&self.book, slot).period_seq
+
     def balance(self, int64_t slot, int64_t now_ms):
         """Gift: what is spendable at now, a due reset counted; discount: 0."""
         cdef const record_t* record = self._record(slot)
@@ -431,6 +436,14 @@ cdef class Book:
         if not fits(version, IDENTITY_BITS):
             raise ValueError(f"version {version} does not fit a record")
         pack_version(record, side_at(&self.book, slot), version)
+
+    def release(self, int64_t slot):
+        """Ends the hold of a record, whoever has it; the version rises (4.6)."""
+        cdef record_t* record = self._record(slot)
+        cdef side_t* side = side_at(&self.book, slot)
+        self._own()
+        record.hold = 0
+        pack_version(record, side, unpack_version(record, side) + 1)
 
     # Decisions.
 

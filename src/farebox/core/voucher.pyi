@@ -97,6 +97,8 @@ class Book:
     def read(self, slot: int) -> Record: ...
     def voucher_id(self, slot: int) -> int: ...
     def version(self, slot: int) -> int: ...
+    def period_seq(self, slot: int) -> int:
+        """How many resets the record has seen; a redemption notes it for its rollback."""
     def balance(self, slot: int, now_ms: int) -> int:
         """Gift: what is spendable at now (a due reset counted); discount: 0."""
     def decide(
@@ -124,6 +126,8 @@ class Book:
         """Undo: puts `saved` back exactly if the record's version still is `version`, else False."""
     def invalidate(self, slot: int, version: int) -> None:
         """Sets the version, for a row whose version another writer has raised without other change."""
+    def release(self, slot: int) -> None:
+        """Ends the hold of a record, whoever has it; the version rises (4.6)."""
     def batch(
         self,
         op: int,
