@@ -142,12 +142,12 @@ async def associate(
 
     Raises NotFoundError, ForbiddenError, InvalidError (invalid_reference).
     """
-    await _claim(connection, resource, key, view)
+    current, _ = await _claim(connection, resource, key, view)
+    write = Write(connection, resource, view, {association.alias: [other]}, current)
+    await _prepare(write, catalogue if present else {})
     through = association.through or ("", "", "")
     text, args = sql.unlink(through, key, [other], keep=False)
     if present:
-        target = catalogue[association.target]
-        _refuse(await _missing(connection, target, association.alias, [other], view))
         text, args = sql.link(through, key, [other])
     if await connection.fetch(text, *args):
         text, args = sql.update(resource, key, {}, view.now_ms, touch=True)
@@ -161,11 +161,13 @@ async def _prepare(write: Write, catalogue: Catalogue) -> None:
     for name, value in write.values.items():
         association = write.resource.aliases.get(name)
         field = write.resource.by_name.get(name)
-        target = field.reference if field else association.target if association else None
-        if target and value is not None:
+        target = (field.reference or "") if field else association.target if association else ""
+        if target in catalogue and value is not None:
             ids = value if isinstance(value, list) else [value]
             faults |= await _missing(write.connection, catalogue[target], name, ids, write.view)
-    _refuse(faults)
+    if faults:
+        first = next(iter(faults))
+        raise InvalidError(f"{first} {faults[first]}", "invalid_reference", faults)
     if write.resource.prepare is not None:
         await write.resource.prepare(write)
 
@@ -177,12 +179,6 @@ async def _missing(
     seen = {record[0] for record in await connection.fetch(text, *args)}
     lost = [str(one) for one in ids if one not in seen]
     return {name: f"does not exist: {', '.join(lost[:20])}"} if lost else {}
-
-
-def _refuse(faults: dict[str, str]) -> None:
-    if faults:
-        name, reason = next(iter(faults.items()))
-        raise InvalidError(f"{name} {reason}", "invalid_reference", faults)
 
 
 def _columns(write: Write) -> dict[str, object]:

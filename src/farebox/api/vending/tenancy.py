@@ -1,6 +1,6 @@
 """Which rows a caller sees and may write: the four classes of vending-platform.md 4.2 as scopes.
 
-Each function gives the scope for a resource whose owner, location or user stands in a column of `t`.
+Each function gives the scope for a resource whose owner, location or user is a column of `t`.
 They become part of every statement, so that no list, count, filter or error can tell of other rows.
 """
 

@@ -1,0 +1,25 @@
+"""All declared resources of this API, and the routes made from them.
+
+A resource names others in its associations and references; here the names meet their declarations.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from litestar.handlers import HTTPRouteHandler
+
+from farebox.api.services import Services
+from farebox.api.vending import fleet, sites, usergroups
+from farebox.api.vending.blueprint import Blueprint
+from farebox.resource.definition import Resource
+
+_NOUNS: Final = (usergroups, sites, fleet)
+EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
+CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
+
+
+def routes(services: Services) -> list[HTTPRouteHandler]:
+    """The routes of every resource, and those that its noun adds by hand."""
+    made = Blueprint(services, CATALOGUE)
+    handlers = [handler for one in EXPOSED for handler in made.routes(one)]
+    return [*handlers, *usergroups.routes(made), *fleet.routes(made)]
