@@ -31,6 +31,7 @@ select v.code_key, v.id, v.version, v.campaign, c.policy_revision
 from voucher.voucher v
 join voucher.campaign c on c.id = v.campaign
 where v.code_key = any($1::text[])
+order by v.code_key
 
 -- name: read_campaigns
 -- What decisions rely on at campaign level, with rules and calendar revisions as JSON.

@@ -1,0 +1,138 @@
+"""Contended codes: one desk at a time works on a code that keeps losing comparisons.
+
+A code that lost two comparisons within a second is taken under an advisory lease; meanwhile the other
+desks park their calls for it, at most a quarter of a second. The lease saves wasted work and decides
+nothing: without it, with a lost or a flushed Redis, answers are the same. A process alone, or a code
+without contention, never comes here.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from farebox.engine.calls import Call
+from farebox.locks import Leases, LeaseUnavailableError, Token
+
+LEASE_MS = 100
+PATIENCE_S = 0.25
+LOSS_WINDOW_S = 1.0
+# A desk passes a contended code on after this long, so that no other starves.
+TURN_S = 0.05
+COOL_S = 2.0
+CODES_MAX = 4096
+
+
+class _Hot:
+    """One contended code: when it last lost, who has the lease, who waits."""
+
+    __slots__ = ("begins", "last_loss", "parked", "task", "token", "turn_ends")
+
+    def __init__(self, now: float) -> None:
+        self.last_loss = now
+        self.parked: list[Call] = []
+        self.task: asyncio.Task[None] | None = None
+        self.token: Token | None = None
+        self.turn_ends = 0.0
+        # Whether a turn has begun and what we hold of the code is from before it.
+        self.begins = False
+
+
+class Contention:
+    """Parks calls of contended codes until this process may work on them."""
+
+    def __init__(self, leases: Leases | None, resubmit: Callable[[list[Call]], None]) -> None:
+        self._leases = leases
+        self._resubmit = resubmit
+        self._losses: dict[str, float] = {}
+        self.hot: dict[str, _Hot] = {}
+
+    @property
+    def parked(self) -> bool:
+        """Whether calls wait for a lease."""
+        return any(hot.parked for hot in self.hot.values())
+
+    def lost(self, code_keys: Iterable[str]) -> None:
+        """Notes lost comparisons; the second within a second makes a code hot."""
+        if self._leases is None:
+            return
+        now = time.monotonic()
+        for key in code_keys:
+            hot = self.hot.get(key)
+            if hot is not None:
+                hot.last_loss = now
+            elif now - self._losses.get(key, -LOSS_WINDOW_S) < LOSS_WINDOW_S:
+                if len(self.hot) < CODES_MAX:
+                    self.hot[key] = _Hot(now)
+            else:
+                if len(self._losses) >= CODES_MAX:
+                    self._losses.clear()
+                self._losses[key] = now
+
+    def park(self, call: Call) -> bool:
+        """Whether the call must wait for the lease of its code; it is resubmitted by itself."""
+        hot = self.hot.get(call.code_key)
+        if hot is None:
+            return False
+        now = time.monotonic()
+        if hot.task is None:
+            if now - hot.last_loss > COOL_S:
+                del self.hot[call.code_key]
+                return False
+            hot.task = asyncio.create_task(self._turn(call.code_key, hot))
+        if hot.turn_ends > now:
+            return False
+        hot.parked.append(call)
+        return True
+
+    def begins(self, code_key: str) -> bool:
+        """True once per turn: others have worked on this code, so it had better be read anew."""
+        hot = self.hot.get(code_key)
+        if hot is None or not hot.begins:
+            return False
+        hot.begins = False
+        return True
+
+    async def close(self) -> None:
+        """Ends all turns; parked calls have been served before."""
+        for hot in list(self.hot.values()):
+            if hot.task is not None:
+                hot.task.cancel()
+                await asyncio.gather(hot.task, return_exceptions=True)
+
+    async def _turn(self, key: str, hot: _Hot) -> None:
+        """Takes the lease, lets this process work for a turn, passes it on."""
+        leases = self._leases
+        if leases is None:
+            return
+        try:
+            hot.token = await self._acquire(leases, key)
+            hot.turn_ends = time.monotonic() + TURN_S
+            hot.begins = True
+            self._release_parked(hot)
+            await asyncio.sleep(TURN_S)
+        finally:
+            hot.turn_ends = 0.0
+            token, hot.token, hot.task = hot.token, None, None
+            if token is not None:
+                try:
+                    await leases.release(token)
+                except LeaseUnavailableError:
+                    pass
+            self._release_parked(hot)
+
+    async def _acquire(self, leases: Leases, key: str) -> Token | None:
+        """The lease within the patience, else None: then we go on without it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                token = await leases.acquire(f"code:{key}", LEASE_MS)
+            except LeaseUnavailableError:
+                return None
+            if token is not None or time.monotonic() > deadline:
+                return token
+            await asyncio.sleep(0.003)
+
+    def _release_parked(self, hot: _Hot) -> None:
+        parked, hot.parked = hot.parked, []
+        if parked:
+            self._resubmit(parked)
