@@ -1,8 +1,8 @@
 """Printed sheets in PostgreSQL: whose they are, how far they are, and their bytes in parts.
 
-A sheet belongs to a voucher or a campaign. The status on that row says whether there is a sheet; the
-document holds it. An edit that changes what is printed calls `drop_voucher` or `drop_campaign` in
-its own transaction, after it has locked its rows: a drawing that is under way then finds its
+A sheet belongs to a voucher or a campaign. The status on that row says whether there is a sheet;
+the document holds it. An edit that changes what is printed calls `drop_voucher` or `drop_campaign`
+in its own transaction, after it has locked its rows: a drawing that is under way then finds its
 document gone and ends without a trace.
 """
 

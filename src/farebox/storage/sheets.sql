@@ -33,6 +33,10 @@ insert into voucher.document (subject, state, created_at_ms) values ($1, 'creati
 -- Forgets the documents of subjects with all their parts.
 delete from voucher.document where subject = any($1::text[])
 
+-- name: drop_document
+-- Forgets an unfinished document that nobody waits for any more.
+delete from voucher.document where id = $1 and state = 'creating'
+
 -- name: drop_vouchers
 -- Puts back every voucher of a campaign that has a sheet.
 with printed as (
