@@ -56,12 +56,19 @@ class Loader:
     """One load on behalf of a group: its campaigns, and those of the groups below, are in reach."""
 
     def __init__(
-        self, pool: Pool, clock: Callable[[], int], group: int, *, dry_run: bool = False
+        self,
+        pool: Pool,
+        clock: Callable[[], int],
+        group: int,
+        *,
+        dry_run: bool = False,
+        chunk: int = CHUNK,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._group = group
         self._dry_run = dry_run
+        self._chunk = chunk
         self._issuance = Issuance(pool, clock)
         self._groups: frozenset[int] = frozenset()
         self._currencies: frozenset[str] = frozenset()
@@ -74,9 +81,9 @@ class Loader:
     async def load(self, path: Path, progress: Callable[[int], None]) -> Loaded:
         """Loads a file. FaultyRowsError names what is wrong; `progress` hears the bytes read."""
         await self._prepare()
-        format = format_of(path)
+        kind = format_of(path)
         with path.open("rb") as raw, TextIOWrapper(raw, "utf-8-sig", newline="") as file:
-            for chunk in _chunks(read_rows(file, format)):
+            for chunk in _chunks(read_rows(file, kind), self._chunk):
                 await self._load_chunk(chunk)
                 progress(raw.tell())
         return self.loaded
@@ -254,11 +261,11 @@ _PLANNED: Final = Campaign(
 )  # fmt: skip
 
 
-def _chunks(rows: Iterator[Read]) -> Iterator[list[Read]]:
+def _chunks(rows: Iterator[Read], size: int) -> Iterator[list[Read]]:
     chunk: list[Read] = []
     for row in rows:
         chunk.append(row)
-        if len(chunk) == CHUNK:
+        if len(chunk) == size:
             yield chunk
             chunk = []
     if chunk:

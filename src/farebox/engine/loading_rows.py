@@ -203,7 +203,12 @@ def _fault(line: int, raw: dict[str, Any], message: str) -> Fault:
     expected = said.removeprefix("Expected ").partition(", got ")[0]
     if said.startswith("Invalid enum value"):
         expected = "one of the documented values"
-    return Fault(line, column or "the line", expected.replace("`", ""), _shown(raw.get(column)))
+    return Fault(
+        line,
+        column or "the line",
+        expected.replace("`", "").removesuffix(" | null"),
+        _shown(raw.get(column)),
+    )
 
 
 def _shown(value: object) -> str:
