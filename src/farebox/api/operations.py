@@ -28,11 +28,14 @@ def documented(
     query: Mapping[str, Any] | None = None,
     also: Sequence[str] = (),
     media_type: str = "application/json",
+    public: bool = False,
+    device: bool | str = False,
 ) -> dict[str, Any]:
     """The handler arguments that document an operation under its id in the specification.
 
     `takes` and `gives` are types that msgspec knows, or None; `query` maps names of query arguments
-    to types; `also` names further documented operations that the same route carries.
+    to types; `also` names further documented operations that the same route carries. A `public`
+    operation wants no token; `device` lets devices in too, or only them when it is "only".
     """
 
     class Documented(Operation):
@@ -46,6 +49,8 @@ def documented(
                 str(status): OpenAPIResponse(description="Done", content=answer),
                 "default": OpenAPIResponse(description="Refused", content=error),
             }
+            if public:
+                self.security = []
             if query:
                 asked: list[Any] = [
                     Parameter(name=name, param_in="query", schema=_schema(kind))  # type: ignore[arg-type]
@@ -59,7 +64,12 @@ def documented(
                 described["x-operations"] = [operation, *also]
             return described
 
-    return {"operation_id": operation, "operation_class": Documented, "status_code": status}
+    return {
+        "operation_id": operation,
+        "operation_class": Documented,
+        "status_code": status,
+        "opt": {"public": public, "device": device},
+    }
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -34,8 +34,7 @@ def _sessions(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/auth/login",
-        opt={"public": True},
-        **documented("VEND-AUTH-LOGIN", wire.LoginRequest, wire.TokenPair, 201),
+        **documented("VEND-AUTH-LOGIN", wire.LoginRequest, wire.TokenPair, 201, public=True),
     )
     async def login(request: Call) -> Answer:
         """Signs in with username (or e-mail address) and password."""
@@ -47,8 +46,7 @@ def _sessions(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/auth/refresh",
-        opt={"public": True},
-        **documented("VEND-AUTH-REFRESH", wire.RefreshRequest, wire.TokenPair, 201),
+        **documented("VEND-AUTH-REFRESH", wire.RefreshRequest, wire.TokenPair, 201, public=True),
     )
     async def refresh(request: Call) -> Answer:
         """Exchanges a refresh token for a new pair; each one works once."""
@@ -70,8 +68,9 @@ def _passwords(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/auth/setpassword",
-        opt={"public": True},
-        **documented("VEND-AUTH-SETPASSWORD", wire.NewPasswordRequest, wire.TokenPair, 201),
+        **documented(
+            "VEND-AUTH-SETPASSWORD", wire.NewPasswordRequest, wire.TokenPair, 201, public=True
+        ),
     )
     async def set_password(request: Call) -> Answer:
         """Sets a password by the token of a reset mail and signs in."""
@@ -79,8 +78,7 @@ def _passwords(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/auth/resetpassword",
-        opt={"public": True},
-        **documented("VEND-AUTH-RESETPASSWORD", wire.ResetRequest, wire.Message),
+        **documented("VEND-AUTH-RESETPASSWORD", wire.ResetRequest, wire.Message, public=True),
     )
     async def reset_password(request: Call) -> Answer:
         """Mails a token for a new password; the answer does not say whether the user exists."""
@@ -96,8 +94,7 @@ def _passwords(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/auth/activate",
-        opt={"public": True},
-        **documented("VEND-AUTH-ACTIVATE", wire.NewPasswordRequest, wire.Message),
+        **documented("VEND-AUTH-ACTIVATE", wire.NewPasswordRequest, wire.Message, public=True),
     )
     async def activate(request: Call) -> Answer:
         """Sets the first password by the token of an activation mail."""
@@ -112,8 +109,9 @@ def _devices(services: Services) -> list[HTTPRouteHandler]:
 
     @post(
         "/device/token",
-        opt={"public": True},
-        **documented("VEND-X-DEVICE-TOKEN", wire.DeviceTokenRequest, wire.DeviceToken, 201),
+        **documented(
+            "VEND-X-DEVICE-TOKEN", wire.DeviceTokenRequest, wire.DeviceToken, 201, public=True
+        ),
     )
     async def device_token(request: Call) -> Answer:
         """A day's token for a device that proves itself with its key."""

@@ -1,8 +1,8 @@
 """Requests that may be sent twice: the Idempotency-Key header of vending-platform.md 1.7.
 
 A POST that creates runs inside `once`. With the header, the same caller, key, route and body get
-the first answer again for 24 hours; without it, `once` is nothing but a transaction. Only successes
-are kept.
+the first answer again for 24 hours; without it, `once` is nothing but a transaction. Use-cases that
+open transactions on the services' pool take part in it. Only successes are kept.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from farebox.api.services import Services
 from farebox.api.vending.dialect import Answer, Call, principal
 from farebox.domain.errors import ConflictError, InvalidError
 from farebox.storage import idempotency
+from farebox.storage.joining import joined
 from farebox.storage.pool import Connection, transaction
 
 KEY_CHARS_MAX: Final = 255
@@ -22,11 +23,12 @@ _HEADER: Final = "Idempotency-Key"
 async def once(
     request: Call, services: Services, run: Callable[[Connection], Awaitable[Answer]]
 ) -> Answer:
-    """The answer of `run`, which does all its writing on the connection it is given."""
+    """The answer of `run`, which writes on the connection it is given or on the services' pool."""
     key = request.headers.get(_HEADER)
     if key is None:
         async with transaction(services.pool) as connection:
-            return await run(connection)
+            with joined(connection):
+                return await run(connection)
     if not 1 <= len(key) <= KEY_CHARS_MAX or not key.isprintable():
         reason = f"must have 1 to {KEY_CHARS_MAX} printable characters"
         raise InvalidError(f"{_HEADER} {reason}", fields={_HEADER: reason})
@@ -35,7 +37,8 @@ async def once(
         kept = await idempotency.claim(connection, owner, key, asked, services.clock())
         if kept is not None:
             return _again(kept, asked)
-        answer = await run(connection)
+        with joined(connection):
+            answer = await run(connection)
         if 200 <= (answer.status_code or 200) < 300:
             await idempotency.keep(connection, owner, key, _kept(asked, answer))
         else:
