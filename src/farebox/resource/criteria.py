@@ -167,7 +167,7 @@ class _Reader:
         for item in value if isinstance(value, list) else [value]:
             pairs = item.items() if isinstance(item, dict) else [tuple(str(item).split())]
             for pair in pairs:
-                self._sort_column(*([str(word) for word in pair] + ["asc"])[:3])
+                self._sort_column(*([str(word) for word in pair or [""]] + ["asc"])[:3])
 
     def _sort_column(self, name: str, way: str = "asc", rest: str = "asc") -> None:
         if name.lower() in _DIRECTIONS and name not in self._resource.by_name:
@@ -240,8 +240,8 @@ class _Reader:
         else:
             values = value if name in _LISTS and isinstance(value, list) else [value]
             self._counts[0] += 1
-            self._counts[1] += len(values)
-            if self._counts[0] > MAX_CONDITIONS or self._counts[1] > MAX_LIST + MAX_CONDITIONS:
+            self._counts[1] += len(values) if len(values) > 1 else 0
+            if self._counts[0] > MAX_CONDITIONS or self._counts[1] > MAX_LIST:
                 self.fault(place, f"more than {MAX_CONDITIONS} conditions or {MAX_LIST} values")
                 return
             try:

@@ -13,15 +13,14 @@ from decimal import Decimal
 from farebox.domain.errors import InvalidError
 from farebox.domain.instants import parse, to_ms
 
-_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 
 def integer(value: object) -> int:
     """Give an int64; booleans are not integers. Raises ValueError with a reason, as all here do."""
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
+    whole = isinstance(value, float) and value.is_integer()
+    if isinstance(value, int | float | str) and (whole or _INTEGER.fullmatch(str(value))):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
         raise ValueError("must be an integer")
