@@ -68,7 +68,7 @@ def vouchers(draw: st.DrawFn, now: int) -> oracle.Voucher:
     expires = draw(
         st.one_of(
             st.just(oracle.NEVER),
-            st.sampled_from([0, 1, 1000, oracle.DAY, 40 * oracle.DAY]).map(lambda d: now + d),
+            st.sampled_from([0, 1, 2, 86_400, 40 * 86_400]).map(lambda s: (now // 1000 + s) * 1000),
         )
     )
     return oracle.Voucher(
