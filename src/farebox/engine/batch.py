@@ -10,6 +10,7 @@ from typing import Any
 from farebox.domain.errors import DomainError
 from farebox.engine.calls import Answer, Call
 from farebox.engine.shelf import Shelf
+from farebox.storage import redemption as store
 
 KEEP, CLEAR, SET = range(3)
 
@@ -101,15 +102,16 @@ class Batch:
         for slot, stands in self.relied.items():
             if slot not in self.touches:
                 (held if stands else seen).append((book.voucher_id(slot), book.version(slot)))
+        states = [_state(shelf, touch) for touch in touches]
         return [
-            *columns_of(ordered, 2),
-            *columns_of(seen, 2),
-            *columns_of(held, 2),
-            *columns_of(self.absent, 3),
-            *columns_of([_state(shelf, touch) for touch in touches], 17),
+            *store.columns_of(ordered, store.CAMPAIGNS),
+            *store.columns_of(seen, store.RELIED),
+            *store.columns_of(held, store.RELIED),
+            *store.columns_of(self.absent, store.ABSENT),
+            *store.columns_of(states, store.VOUCHERS),
             self.now_ms,
-            *columns_of(self.redemptions, 14),
-            *columns_of(self.history, 11),
+            *store.columns_of(self.redemptions, store.REDEMPTIONS),
+            *store.columns_of(self.history, store.HISTORY),
         ]
 
     def keep(self, shelf: Shelf) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from farebox.domain.errors import DomainError, RateLimitedError, UnavailableError
-from farebox.engine.batch import Batch, columns_of
+from farebox.engine.batch import Batch
 from farebox.engine.calls import REDEEM, REFUND, ROLLBACK, UNLOCK, VALIDATE, Answer, Call, Spelling
 from farebox.engine.careful import Careful
 from farebox.engine.contention import Contention
@@ -27,7 +27,6 @@ from farebox.engine.shelf import Shelf, by_code, in_order
 from farebox.engine.terms import Campaign
 from farebox.locks import Leases
 from farebox.storage.redemption import (
-    SQL,
     ComparisonLostError,
     Ledger,
     NotWrittenError,
@@ -362,7 +361,7 @@ class Desk:
         if now or due or len(self._quiet) >= HISTORY_MAX:
             rows, self._quiet = self._quiet, []
             try:
-                await self._ledger.execute(SQL.add_history, *columns_of(rows, 11))
+                await self._ledger.add_history(rows)
             except NotWrittenError as error:
                 log.warning("desk.history_lost", rows=len(rows), error=str(error))
 

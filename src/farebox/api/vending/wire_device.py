@@ -194,7 +194,9 @@ class VendingSpelling:
     """The desk's answers as this API writes them; codes hold no character that JSON escapes."""
 
     def reason(self, outcome: int) -> str:
-        return REASONS[outcome] if outcome >= 0 else "not_locked"
+        if outcome <= 0:
+            return "not_locked" if outcome else "accepted"
+        return REASONS[outcome]
 
     def validated(
         self, code: str, campaign_type: str, voucher_id: int, outcome: int, amount_off: int,
