@@ -15,12 +15,12 @@ from typing import Literal
 
 import msgspec
 from PIL import Image, ImageOps
-from reportlab.graphics.barcode import qrencoder
 from reportlab.lib.utils import ImageReader
 
 from farebox.domain.styles import SheetStyle, TextStyle, parse_style
 from farebox.engine import sheet_text
 from farebox.engine.sheet_cards import Card
+from farebox.engine.sheet_code import QUIET_MODULES, symbol
 from farebox.engine.sheet_file import SheetFile
 
 LOGO_BYTES_MAX = 2 * 1024 * 1024
@@ -30,7 +30,6 @@ _DATA_URI = re.compile(r"data:image/(?:png|jpe?g);base64,", re.IGNORECASE)
 # 600 dots per inch at the largest size a logo is printed in; more only makes the file larger.
 _LOGO_PX_KEPT = 1680
 _FACES_MAX = 64
-_QUIET_MODULES = 4
 _GREY = (70, 70, 70)
 
 
@@ -182,10 +181,10 @@ class Pages:
     def _draw_code(self, card: Card, left: float) -> None:
         """The QR code, the code in plain text under it, and the expiry line."""
         plan, canvas = self._plan, self._file
-        modules = qr_modules(card.code)
+        qr = symbol(card.code)
         side = plan.qr * _MM
-        module = side / (len(modules) + 2 * _QUIET_MODULES)
-        quiet = module * _QUIET_MODULES
+        module = side / (qr.side + 2 * QUIET_MODULES)
+        quiet = module * QUIET_MODULES
         looks = _caption(card, plan, side - 2 * _MM)
         captions = sum(look.size_pt * look.line_height for _, look in looks)
         # The symbol and its captions are centred; the quiet zone counts as white space around them.
@@ -195,7 +194,7 @@ class Pages:
         canvas.setFillColorRGB(0, 0, 0)
         canvas.translate(left + quiet, bottom + quiet)
         canvas.scale(module, module)
-        canvas.addLiteral(_qr_path(modules))
+        canvas.addLiteral(qr.path())
         canvas.restoreState()
         blocks = sheet_text.fit(looks, side, captions + 1)
         sheet_text.draw(canvas, blocks, left, bottom, side)
@@ -277,36 +276,6 @@ def _expiry(expires_on: str) -> str:
     text = expires_on.replace("T", " ")
     text = re.sub(r"(\d\d:\d\d):00(Z?)$", r"\1\2", text)
     return f"{text[:-1]} UTC" if text.endswith("Z") else text
-
-
-def qr_modules(code: str) -> list[list[bool]]:
-    """The modules of the smallest QR code of level Q that holds exactly this code."""
-    encoder = qrencoder.QRCode(None, qrencoder.QRErrorCorrectLevel.Q)
-    # Digits pack tightest, then the alphanumeric mode, then bytes; each refuses what it lacks.
-    for mode in (qrencoder.QRNumber, qrencoder.QRAlphaNum, qrencoder.QR8bitByte):
-        try:
-            encoder.addData(mode(code))
-            break
-        except ValueError:
-            continue
-    encoder.make()
-    modules: list[list[bool]] = encoder.modules
-    return modules
-
-
-def _qr_path(modules: list[list[bool]]) -> str:
-    """All dark modules as one filled path, so that no seam shows between them."""
-    rects = []
-    for y, row in enumerate(reversed(modules)):
-        x = 0
-        while x < len(row):
-            start = x
-            while x < len(row) and row[x]:
-                x += 1
-            if x > start:
-                rects.append(f"{start} {y} {x - start} 1 re")
-            x += 1
-    return "\n".join([*rects, "f"])
 
 
 def read_logo(data_uri: str) -> Image.Image | None:
