@@ -92,7 +92,7 @@ cdef class Columns:
             raise ValueError(f"{name}: items of {width} bytes of kind {kinds.decode()} wanted")
         if count >= 0 and view.len != count * width:
             raise ValueError(f"{name}: {view.len} bytes given for {count} items of {width}")
-        if <uint64_t>view.buf % <uint64_t>view.itemsize:
+        if view.len and <uint64_t>view.buf % <uint64_t>view.itemsize:
             raise ValueError(f"{name}: not aligned")
         return view.buf
 

@@ -308,9 +308,9 @@ cdef inline void decide(
         if call.dry:
             return
         # ---- decided: nothing above wrote, nothing below can fail ----
+        answer.changed = True
         give_back(record, call, count, amount, is_current)
         touch(book, slot, record, due, &window)
-        answer.changed = True
         return
 
     amount_off = worth(policy, call, op, balance)
@@ -322,27 +322,26 @@ cdef inline void decide(
         answer.amount_off = balance if answer.outcome == INSUFFICIENT_BALANCE else 0
         return
     answer.amount_off = amount_off
-    if op == VALIDATE:
+    if op == REDEEM:
+        answer.hold_until_ms = 0
+        answer.balance = balance - amount_off if policy.gift else 0
+    elif call.lock_ms > 0 and (policy.limit or policy.gift):
         # A hold is for limited vouchers only (4.6).
-        if call.lock_ms <= 0 or not (policy.limit or policy.gift):
-            return
         answer.hold_until_ms = call.now_ms + call.lock_ms
-        if call.dry:
-            return
-        # ---- decided: nothing above wrote, nothing below can fail ----
+    else:
+        return
+    if call.dry:
+        return
+    # ---- decided: nothing above wrote, nothing below can fail ----
+    answer.changed = True
+    if op == VALIDATE:
         record.hold = <uint64_t>answer.hold_until_ms << DEVICE_BITS | call.device
         record.count = <uint32_t>count
         record.amount = amount
     else:
-        answer.hold_until_ms = 0
-        answer.balance = balance - amount_off if policy.gift else 0
-        if call.dry:
-            return
-        # ---- decided: nothing above wrote, nothing below can fail ----
         record.count = <uint32_t>count + 1
         record.amount = amount + amount_off
         record.total += 1
         record.total_amount += amount_off
         record.hold = 0
     touch(book, slot, record, due, &window)
-    answer.changed = True

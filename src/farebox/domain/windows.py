@@ -21,8 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _SECOND = timedelta(seconds=1)
 _DAY_S = 86_400
-# Whole weeks and months around 2010 to 2040, whatever the zone: from a Monday before 1 December 2009
-# to a Monday after 1 February 2041.
+# Whole weeks and months around 2010 to 2040 in any zone: from a Monday before 1 December 2009 to a
+# Monday after 1 February 2041.
 _TABLE_ORDINALS = range(date(2009, 11, 30).toordinal(), date(2041, 2, 4).toordinal() + 1)
 
 
@@ -57,13 +57,16 @@ def zone_number(name: str) -> int:
     return number
 
 
+def _offset_s(offset: timedelta | None) -> int:
+    return offset // _SECOND if offset else 0
+
+
 def _first_instant_s(where: ZoneInfo, ordinal: int) -> int:
     """The first second whose local date is on or after the date of this ordinal."""
     midnight = datetime.fromordinal(ordinal)
     wall_s = (ordinal - _EPOCH_ORDINAL) * _DAY_S
-    before = where.utcoffset(midnight)
-    after = where.utcoffset(midnight.replace(fold=1))
-    before_s, after_s = before // _SECOND, after // _SECOND
+    before_s = _offset_s(where.utcoffset(midnight))
+    after_s = _offset_s(where.utcoffset(midnight.replace(fold=1)))
     if after_s <= before_s:
         # Midnight exists, once or twice; fold 0 is the first of two.
         return wall_s - before_s
