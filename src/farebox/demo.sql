@@ -82,3 +82,7 @@ from (values
   ('vending.locationgroup', 6, (select max(id) from vending.locationgroup)),
   ('vending.machine', 89, (select max(id) from vending.machine)),
   ('vending.device_key', 1, (select max(id) from vending.device_key))) as t (name, last, highest)
+
+-- name: find_campaign
+-- A campaign of this group by its name.
+select min(id) from voucher.campaign where owner = $1 and name = $2
