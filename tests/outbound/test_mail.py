@@ -52,7 +52,7 @@ class Box:
         message = message_from_bytes(envelope.content or b"", policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
-        self.encrypted.append(session.ssl is not None)
+        self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         return "250 taken"
 
     def authenticate(self, server: SMTP, session: Session, *arguments: Any) -> AuthResult:
