@@ -94,7 +94,7 @@ class Batch:
         )
         campaigns: dict[int, int] = {}
         for slot in (*self.touches, *self.relied):
-            campaign = shelf.terms(slot).campaign
+            campaign = shelf.terms[slot].campaign
             campaigns[campaign.id] = campaign.revision
         ordered = sorted(campaigns.items())
         seen: list[tuple[int, int]] = []
@@ -129,14 +129,14 @@ def columns_of(rows: list[Any], width: int) -> Any:
 def _state(shelf: Shelf, touch: Touch) -> tuple[Any, ...]:
     """The whole new state of a changed voucher, as one row of the update."""
     record = shelf.book.read(touch.slot)
-    campaign = shelf.terms(touch.slot).campaign
+    campaign = shelf.terms[touch.slot].campaign
     moved = shelf.moved.get(touch.slot)
     last_reset_at_ms = record.period_start_ms or (moved and moved.last_reset_at_ms) or None
     return (
         record.voucher_id, touch.version, record.version,
         record.count, record.amount, record.total, record.total_amount,
         record.period_end_ms, record.period_seq,
-        campaign.calendar_revision if shelf.terms(touch.slot).inherit else None,
+        campaign.calendar_revision if shelf.terms[touch.slot].inherit else None,
         last_reset_at_ms,
         touch.hold, touch.hold_device, touch.hold_owner, touch.hold_until_ms,
         touch.redeemed_at_ms, touch.location,

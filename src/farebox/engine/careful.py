@@ -80,6 +80,8 @@ class Careful:
                 self._note_losers(rows)
                 if not await desk.put(code_keys, rows):
                     raise ComparisonLostError
+                for call in calls:
+                    call.slots = desk.shelf.in_scope(call)
                 orders = await self._orders(calls)
                 batch.now_ms = self._clock()
                 for call in calls:
@@ -110,7 +112,7 @@ class Careful:
         asked: set[tuple[int, str, str]] = set()
         refunds: set[tuple[str, int, int]] = set()
         for call in calls:
-            for slot in shelf.in_scope(call):
+            for slot in call.slots:
                 voucher_id = shelf.book.voucher_id(slot)
                 if call.op in (REDEEM, ROLLBACK):
                     asked.add((voucher_id, call.device, call.order_id))

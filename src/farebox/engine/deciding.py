@@ -66,7 +66,7 @@ class Decider:
                 touch.hold_owner = call.label
                 touch.hold_until_ms = decision.hold_until_ms
                 self._rely(batch, slots, slot)
-        terms = self._shelf.terms(slot)
+        terms = self._shelf.terms[slot]
         if decision.outcome == 0 or decision.outcome == Outcome.INSUFFICIENT_BALANCE:
             amount_off = decision.amount_off
         else:
@@ -101,7 +101,7 @@ class Decider:
             self._refuse(call, batch, slots, slot, decision, orders)
             return
         shelf = self._shelf
-        terms = shelf.terms(slot)
+        terms = shelf.terms[slot]
         voucher_id = shelf.book.voucher_id(slot)
         redemption = self._take_id()
         text = self._spelling.redeemed(
@@ -160,7 +160,7 @@ class Decider:
         if record["state"] != DONE:
             batch.answers.append((call, Answer(200, record["rollback_response"].encode())))
             return
-        terms = shelf.terms(slot)
+        terms = shelf.terms[slot]
         if not call.by_user and batch.now_ms - record["redeemed_at_ms"] > DEVICE_ROLLBACK_MS:
             balance = shelf.book.balance(slot, batch.now_ms) if terms.gift else terms.value
             outcome = int(Outcome.ROLLBACK_WINDOW_CLOSED)
@@ -207,11 +207,11 @@ class Decider:
         self._remember(batch, call, slot, 0 if unlocked else -1, text)
         batch.answers.append((call, Answer(200, text.encode())))
 
-    def _scope(self, call: Call) -> tuple[int, ...]:
-        slots = self._shelf.in_scope(call)
-        if not slots:
+    @staticmethod
+    def _scope(call: Call) -> tuple[int, ...]:
+        if not call.slots:
             raise UnknownCodeError
-        return slots
+        return call.slots
 
     def _before(self, batch: Batch, slot: int, code_key: str) -> Touch:
         """The voucher's touch, saved before the first change of this batch."""
@@ -227,7 +227,7 @@ class Decider:
         flags = self._shelf.flags(slot, call.facts)
         cap = call.order_amount or -1
         if call.items:
-            products = self._shelf.terms(slot).products
+            products = self._shelf.terms[slot].products
             if products is not None:
                 eligible = [item for item in call.items if item[0] in products]
                 if not eligible:
@@ -298,7 +298,7 @@ class Decider:
             )  # fmt: skip
             batch.answers.append((call, error))
             return
-        terms = shelf.terms(slot)
+        terms = shelf.terms[slot]
         self._refused(
             call, batch, slot, decision.outcome, decision.balance if terms.gift else terms.value
         )
@@ -306,7 +306,7 @@ class Decider:
     def _refused(self, call: Call, batch: Batch, slot: int, outcome: int, value: int) -> None:
         shelf = self._shelf
         text = self._spelling.redeemed(
-            shelf.code(slot), shelf.terms(slot).campaign.type, shelf.book.voucher_id(slot),
+            shelf.code(slot), shelf.terms[slot].campaign.type, shelf.book.voucher_id(slot),
             outcome, 0, value, 0,
         )  # fmt: skip
         self._remember(batch, call, slot, outcome, text)
@@ -352,7 +352,7 @@ class Decider:
                 batch.unkeyed.append((call.code_key, record["id"]))
 
     def _value(self, slot: int, now_ms: int) -> int:
-        terms = self._shelf.terms(slot)
+        terms = self._shelf.terms[slot]
         return self._shelf.book.balance(slot, now_ms) if terms.gift else terms.value
 
     def _key(self, call: Call, slot: int) -> tuple[Any, ...]:
@@ -393,7 +393,7 @@ class Decider:
                     call.order_id,
                     call.label,
                     call.facts.location,
-                    shelf.terms(slot).currency,
+                    shelf.terms[slot].currency,
                     call.request,
                     text,
                     batch.now_ms,
@@ -427,7 +427,7 @@ class Decider:
                 ACTIONS[call.op],
                 outcome == 0,
                 self._spelling.reason(outcome),
-                shelf.terms(slot).currency,
+                shelf.terms[slot].currency,
                 call.request,
                 text,
                 batch.now_ms,

@@ -216,18 +216,22 @@ class Desk:
         """
         missing: set[str] = set()
         looked_at: set[str] = set()
+        in_scope = self.shelf.in_scope
         for call in calls:
-            key = call.code_key
-            if not self.shelf.in_scope(call):
+            call.slots = in_scope(call)
+            if not call.slots:
                 # An unknown code is always asked of the database, never answered from memory.
-                missing.add(key)
+                missing.add(call.code_key)
             elif call.op == VALIDATE:
-                looked_at.add(key)
+                looked_at.add(call.code_key)
         looked_at -= missing
         if looked_at:
             missing |= await self._moved_on(sorted(looked_at))
         if missing:
             await self.read(sorted(missing))
+            for call in calls:
+                if call.code_key in missing:
+                    call.slots = in_scope(call)
 
     async def _moved_on(self, code_keys: list[str]) -> set[str]:
         """Those held codes whose candidates, versions or policies are no longer what we hold."""

@@ -23,7 +23,7 @@ from farebox.domain.codes import CANDIDATES_MAX
 from farebox.domain.revisions import PeriodState, move_up
 from farebox.engine.calls import Call
 from farebox.engine.places import Facts
-from farebox.engine.terms import NEVER_MS, Campaign, Terms
+from farebox.engine.terms import NEVER_MS, NOTHING, Campaign, Terms
 
 # What a held voucher costs: record, index and side array of the book, and our own references to it.
 BYTES_PER_VOUCHER = 192
@@ -41,7 +41,8 @@ class Shelf:
 
     def _start_empty(self) -> None:
         self.book = Book(1024)
-        self._terms: list[Terms | None] = []
+        # By slot; a free slot has no meaning here.
+        self.terms: list[Terms] = []
         self._codes: list[str] = []
         self._spellings: dict[int, str] = {}
         # State of vouchers that their campaign's calendar left behind, until their next write.
@@ -66,15 +67,15 @@ class Shelf:
             # Live holds name devices by number, so the numbers go together with all records.
             self._start_empty()
         while len(self.book) > self.capacity:
-            self._hand = (self._hand + 1) % len(self._terms)
-            if self._terms[self._hand] is not None:
+            self._hand = (self._hand + 1) % len(self.terms)
+            if self.terms[self._hand] is not NOTHING:
                 self.evict(self._codes[self._hand])
 
     def candidates(self, code_key: str) -> tuple[int, ...]:
         """Slots of all candidates in the order (campaign, voucher); empty if not held or stale."""
         slots = self.book.find(code_key)
         for slot in slots:
-            if self.terms(slot).campaign.stale:
+            if self.terms[slot].campaign.stale:
                 self.evict(code_key)
                 return ()
         return slots
@@ -83,7 +84,7 @@ class Shelf:
         """(code, voucher, version, campaign, policy revision) of the held candidates."""
         held = set()
         for slot in self.candidates(code_key):
-            campaign = self.terms(slot).campaign
+            campaign = self.terms[slot].campaign
             held.add(
                 (
                     code_key,
@@ -100,21 +101,14 @@ class Shelf:
         slots = self.candidates(call.code_key)
         scope = call.facts.scope
         if len(slots) == 1 and call.campaign is None and call.voucher_id is None:
-            return slots if self.terms(slots[0]).campaign.owner in scope else ()
+            return slots if self.terms[slots[0]].campaign.owner in scope else ()
         return tuple(
             slot
             for slot in slots
-            if self.terms(slot).campaign.owner in scope
-            and (call.campaign is None or self.terms(slot).campaign.id == call.campaign)
+            if self.terms[slot].campaign.owner in scope
+            and (call.campaign is None or self.terms[slot].campaign.id == call.campaign)
             and (call.voucher_id is None or self.book.voucher_id(slot) == call.voucher_id)
         )
-
-    def terms(self, slot: int) -> Terms:
-        """The terms of a held voucher."""
-        terms = self._terms[slot]
-        if terms is None:
-            raise KeyError(slot)
-        return terms
 
     def code(self, slot: int) -> str:
         """The code as it was stored."""
@@ -137,7 +131,7 @@ class Shelf:
         """Forgets all candidates of a code."""
         for slot in self.book.find(code_key):
             self.book.remove(slot)
-            self._terms[slot] = None
+            self.terms[slot] = NOTHING
             self._codes[slot] = ""
             self._spellings.pop(slot, None)
             self.moved.pop(slot, None)
@@ -171,10 +165,10 @@ class Shelf:
             hold_until_ms=row["hold_until_ms"],
             version=row["version"],
         )
-        while len(self._terms) <= slot:
-            self._terms.append(None)
+        while len(self.terms) <= slot:
+            self.terms.append(NOTHING)
             self._codes.append("")
-        self._terms[slot] = terms
+        self.terms[slot] = terms
         self._codes[slot] = code_key
         if row["code"] != code_key:
             self._spellings[slot] = row["code"]
@@ -210,7 +204,7 @@ class Shelf:
         """The core's decision; where its tables end, the boundary comes from the definition."""
         decision = self.book.decide(op, slot, now_ms, device, cap, demand, lock_ms, flags, dry)
         if decision.outcome == Outcome.NEEDS_BOUNDARY:
-            terms = self.terms(slot)
+            terms = self.terms[slot]
             boundary_ms = windows.window_end(
                 windows.FREQUENCIES[terms.frequency], terms.zone, now_ms
             )
@@ -221,10 +215,10 @@ class Shelf:
 
     def flags(self, slot: int, facts: Facts) -> int:
         """What terms and place say to each other, worked out once per pair."""
-        terms = self._terms[slot]
+        terms = self.terms[slot]
         flags = facts.flags.get(terms)
         if flags is None:
-            flags = facts.flags[terms] = self._flags(self.terms(slot), facts)
+            flags = facts.flags[terms] = self._flags(terms, facts)
         return flags
 
     @staticmethod

@@ -53,6 +53,10 @@ class Terms:
         self.valid_for = rules.valid_for_json.decode()
 
 
+# Stands where there is no voucher.
+NOTHING: Terms = Terms.__new__(Terms)
+
+
 class Campaign:
     """One reading of a campaign: what its vouchers inherit, and the revision it was read at."""
 
