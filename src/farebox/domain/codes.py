@@ -58,7 +58,8 @@ def draw(prefix: str, n: int, random_bytes: Callable[[int], bytes]) -> list[str]
     symbols = b""
     while len(symbols) < wanted:
         missing = wanted - len(symbols)
-        raw = random_bytes(missing * 256 // _FAIR + 16)
+        # A margin of several deviations: a second request is rare.
+        raw = random_bytes(missing * 256 // _FAIR + missing // 16 + 16)
         symbols += raw.translate(_SYMBOL_OF, _UNFAIR)
     text = symbols.decode("ascii")
     return [f"{prefix}-{text[start : start + SYMBOLS]}" for start in range(0, wanted, SYMBOLS)]

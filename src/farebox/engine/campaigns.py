@@ -18,7 +18,7 @@ from farebox.domain import expiry, revisions
 from farebox.domain.campaigns import Campaign, CampaignChange
 from farebox.domain.errors import ConflictError, InvalidError, UnavailableError
 from farebox.domain.rules import Rule
-from farebox.storage import campaigns
+from farebox.storage import campaigns, sheets
 from farebox.storage.pool import Connection, Pool, transaction
 
 # A batch of decisions commits within milliseconds; one that does not is not worth waiting for.
@@ -157,7 +157,7 @@ async def _follow(connection: Connection, before: Campaign, after: Campaign, now
         }
         await campaigns.move_expiries(connection, after.id, instants_ms, now_ms)
     if domain.alters_print(before, after):
-        await campaigns.drop_sheets(connection, after.id)
+        await sheets.drop_campaign(connection, after.id, vouchers=True)
 
 
 def _check_ids(rules: Sequence[tuple[int | None, Rule]], existing: dict[int, Rule]) -> None:

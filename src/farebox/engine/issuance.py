@@ -23,7 +23,7 @@ from farebox.domain.campaigns import (
 )
 from farebox.domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
 from farebox.domain.vouchers import OwnSettings, VoucherDraft
-from farebox.storage import campaigns, outbox, vouchers
+from farebox.storage import campaigns, outbox, sheets, vouchers
 from farebox.storage.pool import Connection, Pool, transaction
 
 GENERATE: Final = "campaign.generate"
@@ -110,6 +110,7 @@ class Issuance:
                 key = codes.canonical(draft.code)
                 candidates = await vouchers.count_candidates(connection, key)
             await campaigns.add_to_total(connection, campaign.id, draft.count, now_ms)
+            await sheets.drop_campaign(connection, campaign.id, vouchers=False)
         return Created(ids[0], len(ids), candidates)
 
     async def generate(self, payload: Mapping[str, Any], attempt: int) -> None:

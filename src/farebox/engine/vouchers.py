@@ -16,7 +16,7 @@ from farebox.domain.campaigns import Campaign, check_voucher_type, expiry_of
 from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
 from farebox.domain.revisions import PeriodState
 from farebox.domain.vouchers import Voucher, VoucherChange, VoucherReplacement
-from farebox.storage import campaigns, vouchers
+from farebox.storage import campaigns, sheets, vouchers
 from farebox.storage.pool import Connection, Pool, transaction
 
 
@@ -132,8 +132,8 @@ def _changed(before: Voucher, campaign: Campaign, change: VoucherChange) -> Vouc
 async def _drop_outdated_sheets(connection: Connection, before: Voucher, after: Voucher) -> None:
     """A sheet that shows something else, or a voucher out of use, must not be handed out."""
     if _printed(before) != _printed(after) or before.active != after.active:
-        await vouchers.drop_sheet(connection, after)
-        await campaigns.drop_sheet(connection, after.campaign)
+        await sheets.drop_voucher(connection, after.id)
+        await sheets.drop_campaign(connection, after.campaign, vouchers=False)
 
 
 def _printed(voucher: Voucher) -> tuple[str | None, ...]:

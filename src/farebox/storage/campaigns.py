@@ -140,17 +140,6 @@ async def move_expiries(
     await connection.execute(SQL.move_expiries, campaign, texts, moved_ms, now_ms)
 
 
-async def drop_sheets(connection: Connection, campaign: int) -> None:
-    """Forgets the campaign's printed sheet and those of its vouchers."""
-    await connection.execute(SQL.drop_sheet, campaign)
-    await connection.execute(SQL.drop_voucher_sheets, campaign)
-
-
-async def drop_sheet(connection: Connection, campaign: int) -> None:
-    """Forgets the campaign's printed sheet alone."""
-    await connection.execute(SQL.drop_sheet, campaign)
-
-
 async def read_rules(connection: Connection, campaign: int) -> list[Any]:
     """Rows (id, field, value) in their order."""
     return list(await connection.fetch(SQL.read_rules, campaign))

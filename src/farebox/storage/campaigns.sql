@@ -49,10 +49,8 @@ update voucher.campaign c set
 where c.id = $1 and c.status = 'creating'
 
 -- name: add_to_total
--- Counts new vouchers; the campaign's sheet lacks them and is outdated.
-update voucher.campaign set total_vouchers = total_vouchers + $2, updated_at_ms = $3,
-  pdf_status = case when $2 > 0 then 'empty' else pdf_status end
-where id = $1
+-- Counts new vouchers.
+update voucher.campaign set total_vouchers = total_vouchers + $2, updated_at_ms = $3 where id = $1
 
 -- name: touch_policy
 -- Marks that something outside the row, its rules, has changed.
@@ -102,23 +100,6 @@ with moved as (
 update voucher.voucher v set
   expires_before_ms = moved.expires_before_ms, version = v.version + 1, updated_at_ms = $4
 from moved where v.id = moved.id and v.code_key = moved.code_key
-
--- name: drop_sheet
--- Forgets the printed sheet of a campaign.
-with dropped as (delete from voucher.document where subject = 'campaign:' || $1::int)
-update voucher.campaign set pdf_status = 'empty' where id = $1 and pdf_status <> 'empty'
-
--- name: drop_voucher_sheets
--- Forgets the printed sheets of all vouchers of a campaign.
-with outdated as (
-  select v.id, v.code_key from voucher.voucher v
-  where v.campaign = $1 and v.pdf_status <> 'empty'
-  order by v.code_key, v.id for no key update of v),
-dropped as (
-  delete from voucher.document
-  where subject in (select 'voucher:' || o.id from outdated o))
-update voucher.voucher v set pdf_status = 'empty', version = v.version + 1
-from outdated o where v.id = o.id and v.code_key = o.code_key
 
 -- name: read_rules
 -- The rules of a campaign.

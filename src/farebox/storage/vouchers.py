@@ -142,11 +142,6 @@ async def update(
     )
 
 
-async def drop_sheet(connection: Connection, voucher: Voucher) -> None:
-    """Forgets the voucher's printed sheet."""
-    await connection.execute(SQL.drop_sheet, voucher.id, voucher.code_key)
-
-
 async def find_code(connection: Connection, voucher: int, groups: Collection[int]) -> str:
     """The canonical code of a voucher that these groups own, else NotFoundError."""
     code_key: str | None = await connection.fetchval(SQL.find_code, voucher, sorted(groups))

@@ -73,12 +73,6 @@ update voucher.voucher v set
   version = v.version + 1, updated_at_ms = $25
 where v.id = $1 and v.code_key = $2
 
--- name: drop_sheet
--- Forgets the printed sheet of a voucher.
-with dropped as (delete from voucher.document where subject = 'voucher:' || $1::bigint)
-update voucher.voucher set pdf_status = 'empty'
-where id = $1 and code_key = $2 and pdf_status <> 'empty'
-
 -- name: read_log
 -- What happened at a voucher, newest first; a successful redemption is its own history.
 select e.id, e.requester, e.location, e.action, e.success, e.currency, e.request, e.response,
