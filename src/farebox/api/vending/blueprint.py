@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.services import Services
@@ -27,13 +28,14 @@ from farebox.api.vending.dialect import (
     require,
 )
 from farebox.api.vending.fields import INT32_MAX, INT64_MAX
+from farebox.api.vending.repeats import once
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.compile import belonging
 from farebox.resource.criteria import parse
 from farebox.resource.definition import Association, Resource, View
-from farebox.storage.pool import transaction
+from farebox.storage.pool import Connection, transaction
 
 CRITERIA: Final = {"where": str, "sort": str, "skip": int, "limit": int}
 
@@ -96,7 +98,7 @@ class Blueprint:
 
     def _get(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         @get(f"/{resource.name}/{{id:str}}", **documented(operation, None, resource.row))
-        async def get_row(request: Call, id: str) -> Answer:
+        async def get_row(request: Call, id: FromPath[str]) -> Answer:
             return reply(await self._seen(request, resource, row_id(resource, id), "read"))
 
         return [get_row]
@@ -117,17 +119,20 @@ class Blueprint:
         async def create(request: Call) -> Answer:
             values = arguments(resource, await read_body(request), creating=True)
             require(principal(request), f"{resource.name}:write")
-            async with transaction(self.services.pool) as connection:
-                key = await store.insert(
-                    connection, resource, values, self.view(request), self.catalogue
-                )
+
+            async def run(connection: Connection) -> Answer:
+                view = self.view(request)
+                key = await store.insert(connection, resource, values, view, self.catalogue)
+                return created(key)
+
+            answer = await once(request, self.services, run)
             self.forget(resource)
-            return created(key)
+            return answer
 
         return [create]
 
     def _update(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
-        async def update(request: Call, id: str) -> Answer:
+        async def update(request: Call, id: FromPath[str]) -> Answer:
             values = arguments(resource, await read_body(request), creating=False)
             await self.change(request, resource, row_id(resource, id), values)
             return message(f"{resource.label} updated")
@@ -154,7 +159,7 @@ class Blueprint:
             f"/{resource.name}/{{id:str}}",
             **documented(operation, None, Message),
         )
-        async def delete_row(request: Call, id: str) -> Answer:
+        async def delete_row(request: Call, id: FromPath[str]) -> Answer:
             key = row_id(resource, id)
             await self.allow(request, resource, key)
             async with transaction(self.services.pool) as connection:
@@ -181,7 +186,7 @@ class Blueprint:
         path = f"/{resource.name}/{{parentid:str}}/{{alias:str}}"
 
         @get(path, **documented(operation, None, list[dict[str, Any]]))
-        async def populate(request: Call, parentid: str, alias: str) -> Answer:
+        async def populate(request: Call, parentid: FromPath[str], alias: FromPath[str]) -> Answer:
             return await self.associated(request, resource, parentid, alias)
 
         return [populate]
@@ -204,7 +209,9 @@ class Blueprint:
             return reply({})
 
     def _add(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
-        async def add(request: Call, parentid: str, alias: str, fk: str) -> Answer:
+        async def add(
+            request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
+        ) -> Answer:
             key = await self._associate(request, resource, parentid, alias, fk, present=True)
             return reply({"id": key})
 
@@ -218,7 +225,9 @@ class Blueprint:
         path = f"/{resource.name}/{{parentid:str}}/{{alias:str}}/{{fk:str}}"
 
         @delete(path, **documented(operation, None, Message))
-        async def remove(request: Call, parentid: str, alias: str, fk: str) -> Answer:
+        async def remove(
+            request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
+        ) -> Answer:
             await self._associate(request, resource, parentid, alias, fk, present=False)
             return message(f"{resource.label} updated")
 

@@ -24,12 +24,13 @@ from farebox.api.vending.dialect import (
     require,
 )
 from farebox.api.vending.fields import INT32_MAX
+from farebox.api.vending.repeats import once
 from farebox.api.vending.sites import LOCATION
 from farebox.domain.errors import InvalidError, NotFoundError
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
-from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource
-from farebox.storage.pool import transaction
+from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource, View
+from farebox.storage.pool import Connection
 
 DEBTOR_MAX = 2**53 - 1
 _COPIED = ("location", "currency", "debtor", "tag", "notes", "virtualPrices", "active")
@@ -88,20 +89,15 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         source = query.optional_integer("source", low=1, high=INT32_MAX)
         query.finish()
         require(principal(request), "machine:write")
-        async with transaction(made.services.pool) as connection:
-            view = made.view(request)
+
+        async def run(connection: Connection) -> Answer:
+            view, full = made.view(request), body
             if source is not None:
-                try:
-                    row = await store.read(connection, MACHINE, source, view)
-                except NotFoundError:
-                    reason = {"source": "does not exist"}
-                    raise InvalidError(
-                        "source does not exist", "invalid_reference", reason
-                    ) from None
-                body = {name: getattr(row, name) for name in _COPIED} | body
-            values = arguments(MACHINE, body, creating=True)
-            key = await store.insert(connection, MACHINE, values, view, made.catalogue)
-        return created(key)
+                full = await _copied(connection, source, view) | body
+            values = arguments(MACHINE, full, creating=True)
+            return created(await store.insert(connection, MACHINE, values, view, made.catalogue))
+
+        return await once(request, made.services, run)
 
     @get(
         "/machine/gateways",
@@ -125,6 +121,15 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         return reply([_place(one, at[one.id]) for one in places if one.id in at])
 
     return [create_machine, gateways, by_location]
+
+
+async def _copied(connection: Connection, source: int, view: View) -> dict[str, Any]:
+    try:
+        row = await store.read(connection, MACHINE, source, view)
+    except NotFoundError:
+        reason = "source does not exist"
+        raise InvalidError(reason, "invalid_reference", {"source": reason}) from None
+    return {name: getattr(row, name) for name in _COPIED}
 
 
 _PLACE = (

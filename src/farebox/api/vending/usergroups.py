@@ -6,6 +6,7 @@ Deleting a group or a user keeps the row and closes it. Sign-in is elsewhere.
 
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.vending import tenancy
@@ -20,11 +21,12 @@ from farebox.api.vending.dialect import (
     read_body,
     require,
 )
+from farebox.api.vending.repeats import once
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from farebox.resource import store
 from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource, Write
-from farebox.storage.pool import transaction
+from farebox.storage.pool import Connection, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -165,7 +167,7 @@ def _group_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         "/usergroup/{parentid:str}/children",
         **documented("VEND-USERGROUP-CHILDREN", None, rows(USERGROUP), query=CRITERIA),
     )
-    async def children(request: Call, parentid: str) -> Answer:
+    async def children(request: Call, parentid: FromPath[str]) -> Answer:
         """The groups directly below a group."""
         return await made.associated(request, USERGROUP, parentid, "children")
 
@@ -173,7 +175,7 @@ def _group_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         "/usergroup/{id:str}",
         **documented("VEND-USERGROUP-DELETE", None, Message),
     )
-    async def delete_group(request: Call, id: str) -> Answer:
+    async def delete_group(request: Call, id: FromPath[str]) -> Answer:
         """Closes a group that has no groups below it and nobody who can sign in."""
         closing = {"deleted": True, "disabledAt": made.services.clock()}
         await made.change(request, USERGROUP, row_id(USERGROUP, id), closing)
@@ -190,13 +192,16 @@ def _user_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         """Adds a user, who gets a mail to choose a password by."""
         values = arguments(USER, await read_body(request), creating=True)
         require(principal(request), "user:write")
-        async with transaction(made.services.pool) as connection:
+
+        async def run(connection: Connection) -> Answer:
             view = made.view(request)
             key = await store.insert(connection, USER, values, view, made.catalogue)
             await people.invite(connection, key, values["email"])
-        return created(key)
+            return created(key)
 
-    async def update_user(request: Call, id: str) -> Answer:
+        return await once(request, made.services, run)
+
+    async def update_user(request: Call, id: FromPath[str]) -> Answer:
         """Changes a user; a new address has to be confirmed by a mail."""
         key = row_id(USER, id)
         values = arguments(USER, await read_body(request), creating=False)
@@ -211,7 +216,7 @@ def _user_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         return message("User updated")
 
     @delete("/user/{id:str}", **documented("VEND-USER-DELETE", None, Message))
-    async def delete_user(request: Call, id: str) -> Answer:
+    async def delete_user(request: Call, id: FromPath[str]) -> Answer:
         """Disables a user and ends all sessions; nobody can do this to themselves."""
         key, now_ms = row_id(USER, id), made.services.clock()
         await made.allow(request, USER, key)
