@@ -1,0 +1,215 @@
+"""`farebox serve`: one process, or several workers behind one port.
+
+The parent starts the embedded PostgreSQL, migrates, and loads the demonstration before any worker
+begins; it stops the server after the last worker has ended. Ctrl-C and SIGTERM end it cleanly.
+"""
+
+import os
+import signal
+import socket
+import time
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+import rich_click as click
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from farebox import __version__
+from farebox.app import clock_of, create_app
+from farebox.cli.surroundings import (
+    database,
+    err,
+    migrated_pool,
+    out,
+    plain_errors,
+    read_settings,
+    run,
+)
+from farebox.demo import DEVICE, DEVICE_KEY, EXAMPLES, load_demo
+from farebox.engine.access import Access
+from farebox.engine.people import People, Policy
+from farebox.engine.tokens import KeyRing
+from farebox.settings import Settings
+
+_DEMO_MARK: Final = "_FAREBOX_SERVES_DEMO"
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (FAREBOX_HOST, 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (FAREBOX_PORT or PORT, 8000).")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Worker processes; more than one needs FAREBOX_REDIS_URL.",
+)
+@click.option("--demo", is_flag=True, help="Load the demonstration and show calls to paste.")
+def serve(host: str | None, port: int | None, workers: int, demo: bool) -> None:
+    """Serve the HTTP APIs until Ctrl-C.
+
+    Without FAREBOX_DATABASE_URL an embedded PostgreSQL runs in FAREBOX_DATA_DIR.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    with plain_errors():
+        settings = read_settings(demo=demo, workers=workers, host=host, port=port)
+        listening = _listen(settings)
+        with database(settings) as dsn:
+            run(lambda: _prepare(settings, dsn, demo))
+            announcement = _announcement(settings, dsn, listening, demo)
+            try:
+                if workers == 1:
+                    _serve_here(settings, dsn, listening, announcement)
+                else:
+                    _serve_apart(settings, dsn, listening, announcement, workers, demo)
+            except KeyboardInterrupt:
+                pass
+            err.print("Stopping")
+
+
+def worker_app() -> Any:
+    """The application of a worker process, which reads the settings its parent has left it."""
+    settings = read_settings(demo=os.environ.pop(_DEMO_MARK, "") == "1")
+    return create_app(settings)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """SIGTERM unwinds like Ctrl-C, so that the embedded server is stopped and not abandoned."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The socket, before anything slow: a port in use is said at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        where = f"{settings.host}:{settings.port}"
+        hint = "choose another port with PORT or --port"
+        raise click.ClickException(f"cannot listen on {where}: {error.strerror}; {hint}") from error
+    listening.set_inheritable(True)
+    return listening
+
+
+async def _prepare(settings: Settings, dsn: str, demo: bool) -> None:
+    async with migrated_pool(dsn) as pool:
+        if demo:
+            await load_demo(pool, clock_of(settings))
+
+
+def _announcement(settings: Settings, dsn: str, listening: socket.socket, demo: bool) -> str:
+    host, port = listening.getsockname()[:2]
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    held = "given PostgreSQL" if settings.database_url else f"data in {settings.data_dir}"
+    text = f"Farebox {__version__} serves {base} ({held}); documentation at {base}/docs"
+    if demo:
+        text += _demo_calls(base, run(lambda: _device_token(settings, dsn)))
+    return text
+
+
+async def _device_token(settings: Settings, dsn: str) -> str:
+    clock = clock_of(settings)
+    keys = KeyRing(settings.secrets) if settings.secrets else _kept_keys(settings)
+    async with migrated_pool(dsn) as pool:
+        people = People(pool, clock, keys, Access(pool, clock, keys), policy=Policy())
+        try:
+            return await people.device_token(DEVICE, DEVICE_KEY, settings.host)
+        finally:
+            people.close()
+
+
+def _kept_keys(settings: Settings) -> KeyRing:
+    path = settings.data_dir / "secrets"
+    if not path.exists():
+        err.print(f"Made the key ring {path} (readable by its owner only)")
+    return KeyRing.kept_in(path)
+
+
+def _demo_calls(base: str, token: str) -> str:
+    code = EXAMPLES[0].codes[0]
+    call = (
+        f"curl -s {base}/vending/voucher/{code}/%s \\\n"
+        f"  -H 'Authorization: Bearer {token}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        "  -d '%s'"
+    )
+    # A new order on every start: a known one would be answered again without taking anything.
+    order = f"demo-{time.time_ns() // 1_000_000}"
+    redeem = f'{{"deviceId":"{DEVICE}","order":{{"id":"{order}","amount":250}}}}'
+    validate = f'{{"deviceId":"{DEVICE}"}}'
+    return (
+        f"\n\nThe demonstration is loaded; docs/demo.md lists its people, machines and codes.\n\n"
+        f"Ask whether a voucher would work:\n\n{call % ('validate', validate)}\n\n"
+        f"Take its value, once, however often this is sent:\n\n{call % ('redeem', redeem)}\n\n"
+        f"Ctrl-C stops it."
+    )
+
+
+def _config(app: Any, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        # Whom to believe about the client's address is decided by our own list.
+        proxy_headers=False,
+        backlog=4096,
+        timeout_graceful_shutdown=10,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says that it serves once it does."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            out.print(self._announcement, markup=False)
+
+
+def _serve_here(settings: Settings, dsn: str, listening: socket.socket, announcement: str) -> None:
+    # The database is open already; the application joins it instead of starting its own.
+    app = create_app(_joined(settings, dsn))
+    server = _Server(_config(app), announcement)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise click.ClickException("the application did not start; the reason is above")
+
+
+def _joined(settings: Settings, dsn: str) -> Settings:
+    return msgspec.structs.replace(settings, database_url=dsn)
+
+
+def _serve_apart(
+    settings: Settings,
+    dsn: str,
+    listening: socket.socket,
+    announcement: str,
+    workers: int,
+    demo: bool,
+) -> None:
+    os.environ["FAREBOX_DATABASE_URL"] = dsn
+    os.environ["FAREBOX_DATA_DIR"] = str(settings.data_dir)
+    os.environ[_DEMO_MARK] = "1" if demo else ""
+    if not settings.secrets:
+        _kept_keys(settings)
+    config = _config("farebox.cli.serving:worker_app", workers)
+    out.print(announcement, markup=False)
+    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
