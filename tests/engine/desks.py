@@ -90,8 +90,8 @@ def redeem(code: str, order: str | None = None, demand: int = -1, **more: Any) -
     more.setdefault("fingerprint", demand)
     where = more.pop("facts", None) or facts(device)
     return Call(
-        REDEEM, canonical(code), where, device, "{}", guard=device, order_id=order_id, demand=demand,
-        **more,
+        REDEEM, canonical(code), where, device, "{}", guard=device, order_id=order_id,
+        demand=demand, **more,
     )  # fmt: skip
 
 

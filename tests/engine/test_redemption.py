@@ -42,7 +42,7 @@ async def test_a_limit_holds_and_refusals_write_history(
 async def test_a_retry_gets_the_first_answer_byte_for_byte(
     database: str, pool: Pool, clock: SettableClock
 ) -> None:
-    """A replay changes nothing, also when another desk answers it after the voucher is exhausted."""
+    """A replay changes nothing, also when another desk answers it and nothing is left."""
     number = await campaign(pool, clock())
     await voucher(pool, "ONCE", number, clock(), redemption_limit=1)
     async with open_desk(database, clock) as one, open_desk(database, clock) as two:
@@ -103,9 +103,9 @@ async def test_redeem_and_rollback_in_one_batch_keep_their_order(
     await voucher(pool, "GIFT", number, clock(), type="gift", value=100)
     async with open_desk(database, clock) as desk:
         calls = [
-            redeem("GIFT", "a", demand=100), redeem("GIFT", "b", demand=1), roll_back("GIFT", "a"),
-            redeem("GIFT", "a", demand=100), redeem("GIFT", "c", demand=100), roll_back("GIFT", "c"),
-            roll_back("GIFT", "c"),
+            redeem("GIFT", "a", demand=100), redeem("GIFT", "b", demand=1),
+            roll_back("GIFT", "a"), redeem("GIFT", "a", demand=100),
+            redeem("GIFT", "c", demand=100), roll_back("GIFT", "c"), roll_back("GIFT", "c"),
         ]  # fmt: skip
         got = [one.body.decode() for one in await asyncio.gather(*map(desk.submit, calls))]
 
@@ -178,7 +178,8 @@ async def test_a_campaign_edit_binds_at_once(
     async with open_desk(database, clock) as desk:
         before = await answer(desk, redeem("EDIT"))
         await pool.execute(
-            "update voucher.campaign set redemption_limit = 1, policy_revision = policy_revision + 1"
+            "update voucher.campaign set redemption_limit = 1,"
+            " policy_revision = policy_revision + 1"
         )
         after = await answer(desk, redeem("EDIT"))
         seen = await answer(desk, validate("EDIT"))

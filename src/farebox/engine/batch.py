@@ -1,8 +1,8 @@
-"""One batch of decisions on its way to the database: what changed, what was relied on, what to record.
+"""One batch of decisions on its way to the database: what changed, what was relied on.
 
-It collects rows in the order of the decisions and hands them to the commit as columns, vouchers sorted by
-(code, id) so that all batches lock in one order. It can undo everything it changed in the book. It does
-not decide and does not talk to the database.
+It collects rows in the order of the decisions and hands them to the commit as columns, vouchers
+sorted by (code, id) so that all batches lock in one order. It can undo everything it changed in the
+book. It does not decide and does not talk to the database.
 """
 
 from typing import Any
@@ -19,8 +19,8 @@ class Touch:
     """One voucher that this batch has changed: how it was, and what the row must learn."""
 
     __slots__ = (
-        "code_key", "hold", "hold_device", "hold_owner", "hold_until_ms", "location", "redeemed_at_ms",
-        "saved", "slot", "version",
+        "code_key", "hold", "hold_device", "hold_owner", "hold_until_ms", "location",
+        "redeemed_at_ms", "saved", "slot", "version",
     )  # fmt: skip
 
     def __init__(self, slot: int, code_key: str, saved: bytes, version: int) -> None:

@@ -1,8 +1,8 @@
 """What a device asks of the desk and what it gets back: calls, answers, and who spells them.
 
-A call is complete when it arrives here: its code is canonical, its device resolved, its numbers checked.
-The wire form of an answer belongs to the API family, so the desk is given a `Spelling`; the stored answer
-of a redemption is exactly what the first caller got.
+A call is complete when it arrives here: its code is canonical, its device resolved, its numbers
+checked. The wire form of an answer belongs to the API family, so the desk is given a `Spelling`;
+the stored answer of a redemption is exactly what the first caller got.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The careful path of the desk: decisions under row locks that are held to the commit.
 
-Rollbacks, unlocks and refunds go here, and every call whose batch lost a comparison. Campaigns are locked
-before vouchers, vouchers in the order (code, id); recorded orders are read under the same locks, so what
-is decided here cannot be overtaken. It is several round trips instead of one.
+Rollbacks, unlocks and refunds go here, and every call whose batch lost a comparison. Campaigns are
+locked before vouchers, vouchers in the order (code, id); recorded orders are read under the same
+locks, so what is decided here cannot be overtaken. It is several round trips instead of one.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Careful:
         self.batches = 0
 
     async def serve(self, calls: Sequence[Call]) -> None:
-        """Answers all of these calls; those that cannot be decided in five rounds end with `busy`."""
+        """Answers all of these calls; those not decided in five rounds end with `busy`."""
         for attempt in range(ROUNDS_MAX):
             try:
                 await self._attempt(calls)
@@ -57,7 +57,7 @@ class Careful:
         self._desk.fail(calls, UnavailableError("Too much contention, try again", "busy"))
 
     async def _divide(self, calls: Sequence[Call]) -> bool:
-        """One poisoned row fails a batch, so the batch is served in halves. False if it is one code."""
+        """One poisoned row fails a batch, so it is served in halves. False if it is one code."""
         code_keys = sorted({call.code_key for call in calls})
         if len(code_keys) == 1:
             return False

@@ -1,9 +1,9 @@
 """Contended codes: one desk at a time works on a code that keeps losing comparisons.
 
-A code that lost two comparisons within a second is taken under an advisory lease; meanwhile the other
-desks park their calls for it, at most a quarter of a second. The lease saves wasted work and decides
-nothing: without it, with a lost or a flushed Redis, answers are the same. A process alone, or a code
-without contention, never comes here.
+A code that lost two comparisons within a second is taken under an advisory lease; meanwhile the
+other desks park their calls for it, at most a quarter of a second. The lease saves wasted work and
+decides nothing: without it, with a lost or a flushed Redis, answers are the same. A process alone,
+or a code without contention, never comes here.
 """
 
 import asyncio

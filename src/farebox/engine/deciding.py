@@ -1,9 +1,9 @@
 """Decisions of the desk over held vouchers, in order of arrival (vending-commerce.md 4.3-4.7).
 
-Chooses the candidate, asks the core, spells the answer and notes in the batch what the decision wrote and
-what it relied on, for refusals as well as for successes. It takes the vouchers as they are held; whether
-that is how they are in the database is for the commit to find out. Orders recorded earlier are given to
-it by the careful path, which has read them.
+Chooses the candidate, asks the core, spells the answer and notes in the batch what the decision
+wrote and what it relied on, for refusals as well as for successes. It takes the vouchers as they
+are held; whether that is how they are in the database is for the commit to find out. Orders
+recorded earlier are given to it by the careful path, which has read them.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from farebox.engine.shelf import Shelf
 DONE, ROLLED_BACK, TOMBSTONE = range(3)
 DEVICE_ROLLBACK_MS = 24 * 3600 * 1000
 
-# Recorded orders by (voucher, device, order), a refund's by (voucher, redemption): rows, or dicts with the
-# same names for what this batch itself has recorded.
+# Recorded orders by (voucher, device, order), a refund's by (voucher, redemption): rows, or dicts
+# with the same names for what this batch itself has recorded.
 Orders = dict[tuple[Any, ...], Any]
 
 
@@ -80,7 +80,7 @@ class Decider:
         batch.answers.append((call, Answer(200, text.encode())))
 
     def redeem(self, call: Call, batch: Batch, orders: Orders | None = None) -> None:
-        """Takes value, once per order. `orders` are the records found; None where none were read."""
+        """Takes value, once per order. `orders`: the records found, None where none were read."""
         slots = self._scope(call)
         if self._recorded(call, batch, slots, orders):
             return
@@ -142,7 +142,7 @@ class Decider:
                 call.request,
                 text,
                 now_ms,
-            )  # fmt: skip
+            )
         )
         batch.answers.append((call, Answer(200, text.encode())))
 
@@ -397,7 +397,7 @@ class Decider:
                     call.request,
                     text,
                     batch.now_ms,
-                )  # fmt: skip
+                )
             )
             orders[self._key(call, slot)] = {
                 "id": tombstone, "state": TOMBSTONE, "redeemed_at_ms": batch.now_ms,
@@ -431,5 +431,5 @@ class Decider:
                 call.request,
                 text,
                 batch.now_ms,
-            )  # fmt: skip
+            )
         )

@@ -1,7 +1,7 @@
-"""Counts unknown codes and unknown orders per caller and says when it is enough (vending-commerce.md 4.8).
+"""Counts unknown codes and orders per caller, says when it is enough (vending-commerce.md 4.8).
 
-Counts live in this process, on the monotonic clock, and are bounded. A blocked caller may still roll back
-and still gets the answer of an order that is recorded.
+Counts live in this process, on the monotonic clock, and are bounded. A blocked caller may still
+roll back and still gets the answer of an order that is recorded.
 """
 
 import time

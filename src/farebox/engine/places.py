@@ -1,8 +1,8 @@
 """Facts about the device behind a call: identity, place, currency, and the campaigns in scope.
 
-Source: vending-commerce.md 4.6, 4.7, 4.11. Facts are not money: they come from a cache that is never
-older than five seconds and is emptied by a notification. Nothing here decides; a campaign outside
-`scope` simply is not a candidate.
+Source: vending-commerce.md 4.6, 4.7, 4.11. Facts are not money: they come from a cache that is
+never older than five seconds and is emptied by a notification. Nothing here decides; a campaign
+outside `scope` simply is not a candidate.
 """
 
 import time
@@ -65,8 +65,8 @@ class Places:
     def known(self, principal: Principal, device_id: str) -> Facts | None:
         """The facts if they are in memory and young enough.
 
-        They belong to one reading of the principal: a newer one (other groups, say) asks anew, so the
-        two ages do not add up.
+        They belong to one reading of the principal: a newer one (other groups, say) asks anew, so
+        the two ages do not add up.
         """
         facts = self._known.get((principal.label, device_id))
         if (

@@ -1,10 +1,10 @@
-"""The redemption desk: every validate, redeem, rollback and unlock of a process passes through here.
+"""The redemption desk: every validate, redeem, rollback and unlock of a process passes here.
 
 One task takes all waiting calls at once, decides them in order of arrival with the native core and
-commits them in one round trip; an answer leaves only after that commit. While a batch commits, the next
-one gathers. Promises are those of vending-commerce.md 4.14: linearizable per voucher over any number of
-processes, durable before acknowledged, never above a limit or below zero. The desk knows no HTTP, and it
-trusts nothing it holds: what a decision relied on is compared in the commit.
+commits them in one round trip; an answer leaves only after that commit. While a batch commits, the
+next one gathers. Promises are those of vending-commerce.md 4.14: linearizable per voucher over any
+number of processes, durable before acknowledged, never above a limit or below zero. The desk knows
+no HTTP, and it trusts nothing it holds: what a decision relied on is compared in the commit.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 class Desk:
-    """One per process. `submit` hands over a call; the future ends with its answer or a DomainError."""
+    """One per process. `submit` hands over a call; its future ends with the answer or an error."""
 
     def __init__(
         self,
@@ -66,14 +66,16 @@ class Desk:
         self._ids: list[tuple[int, int]] = []
         self._quiet: list[tuple[Any, ...]] = []
         self._quiet_since = 0.0
-        # Orders answered lately: a retry goes straight to the careful path instead of losing a batch.
+        # Orders answered lately: a retry goes straight to the careful path instead of losing a
+        # batch.
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self.shelf = Shelf(memory_bytes)
         self.guard = Guard()
         self.decider = Decider(self.shelf, spelling, self.guard, self._take_id, replay_window_ms)
         self.careful = Careful(ledger, self, clock)
         self.contention = Contention(leases, self._resubmit)
-        # Versions that a batch relied on when it lost its comparison; the careful path finds the losers.
+        # Versions that a batch relied on when it lost its comparison; the careful path finds the
+        # losers.
         self.relied_on: dict[int, int] = {}
         # Counted for the metrics: batches, calls, lost comparisons, unknown outcomes.
         self.batches = self.calls = self.lost = self.settled = 0
@@ -212,7 +214,7 @@ class Desk:
     async def _hold(self, calls: Sequence[Call]) -> None:
         """Reads every code that is not held, and checks held ones that are only looked at.
 
-        A redeem's copy is compared in its commit; a validation has none, so its copy is compared here.
+        A redeem's copy is compared in its commit; a validation has none: its copy is compared here.
         """
         missing: set[str] = set()
         looked_at: set[str] = set()
@@ -250,7 +252,7 @@ class Desk:
         raise NotWrittenError("campaigns keep changing")
 
     async def put(self, code_keys: Iterable[str], rows: Sequence[Any]) -> bool:
-        """Holds these rows. False if a campaign is newer than its vouchers' rows: read them again."""
+        """Holds these rows. False if a campaign is newer than its vouchers' rows: read again."""
         campaigns = self.shelf.campaigns
         wanted = {
             row["campaign"]
@@ -298,7 +300,7 @@ class Desk:
                 batch.answers.append((call, error))
 
     def unknown(self, op: int, guard: str) -> Answer:
-        """The answer for a code that means nothing here; RateLimitedError after too many of them."""
+        """The answer for a code that means nothing here; RateLimitedError after too many."""
         if op in (REDEEM, VALIDATE, UNLOCK):
             if self.guard.blocked(guard):
                 raise RateLimitedError("Too many unknown codes", BLOCK_S)
@@ -358,7 +360,7 @@ class Desk:
             self._ids.append(await self._ledger.take_event_ids())
 
     async def _write_quiet(self, now: bool = False) -> None:
-        """Writes the history of plain validations: twice a second, sooner when much has gathered."""
+        """Writes the history of plain validations: twice a second, sooner when much has come."""
         if not self._quiet:
             return
         due = time.monotonic() - self._quiet_since >= HISTORY_DELAY_S

@@ -1,7 +1,8 @@
 """The vouchers this process holds: the native book, and beside each record its terms.
 
-It guarantees that all candidates of a code are held together or not at all, and that memory stays within
-its bound: eviction costs a read, never a wrong answer. It reads nothing by itself and commits nothing.
+It guarantees that all candidates of a code are held together or not at all, and that memory stays
+within its bound: eviction costs a read, never a wrong answer. It reads nothing by itself and
+commits nothing.
 """
 
 from collections.abc import Iterable
@@ -92,7 +93,7 @@ class Shelf:
                     self.book.version(slot),
                     campaign.id,
                     campaign.revision,
-                )  # fmt: skip
+                )
             )
         return held
 

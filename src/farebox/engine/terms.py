@@ -1,8 +1,8 @@
-"""Effective terms of vouchers: what a campaign and a voucher together allow (vending-commerce.md 4.10).
+"""Effective terms: what a campaign and a voucher together allow (vending-commerce.md 4.10).
 
-A `Campaign` is one reading of a campaign row and never changes; when a newer reading arrives the old one
-is marked stale, and everything decided from it loses its comparison at the commit. Vouchers with equal
-settings share one `Terms`. Nothing here knows counters or time.
+A `Campaign` is one reading of a campaign row and never changes; when a newer reading arrives the
+old one is marked stale, and everything decided from it loses its comparison at the commit. Vouchers
+with equal settings share one `Terms`. Nothing here knows counters or time.
 """
 
 from typing import Any

@@ -1,8 +1,9 @@
-"""The desk's own connection to PostgreSQL: what it reads, what it commits, what became of a lost commit.
+"""The desk's own connection: what it reads, what it commits, what became of a lost commit.
 
-It guarantees that every failure has one of three names: `ComparisonLostError` (nothing was written, the
-decision relied on something that changed), `NotWrittenError` (nothing was written, for another reason) and
-`OutcomeUnknownError` (the connection went away; the statement may still commit). It decides nothing.
+It guarantees that every failure has one of three names: `ComparisonLostError` (nothing was written,
+the decision relied on something that changed), `NotWrittenError` (nothing was written, for another
+reason) and `OutcomeUnknownError` (the connection went away; the statement may still commit). It
+decides nothing.
 """
 
 import asyncio
@@ -17,8 +18,8 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 
 LOST_COMPARISON = "FB001"
-# The server ends a connection in these states before the statement could have been committed by it, but
-# the client cannot tell them from a crash after the commit record was written.
+# The server ends a connection in these states before the statement could have been committed by it,
+# but the client cannot tell them from a crash after the commit record was written.
 GONE_STATES = ("57P01", "57P02", "57P03", "57P05")
 BLOCK = 4096
 
@@ -221,12 +222,14 @@ class Ledger:
 def columns_of(rows: Sequence[tuple[Any, ...]], kinds: str) -> list[str]:
     """Rows as one text per column, the form that the statements of this file split again.
 
-    The driver checks every element of an array for being a sequence itself, which costs more than all
-    else the desk does for a redemption; the server reads these texts in a fraction of that.
+    The driver checks every element of an array for being a sequence itself, which costs more than
+    all else the desk does for a redemption; the server reads these texts in a fraction of that.
     """
     if not rows:
         return ["{}" if kind in "in" else "" for kind in kinds]
-    return [_FORMS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
+    return [
+        _FORMS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
+    ]
 
 
 def _numbers(column: tuple[Any, ...]) -> str:

@@ -1,7 +1,7 @@
 """One device call from its bytes to its answer: the function behind the lane and behind the routes.
 
-Reads the body, finds the device's facts, hands a `Call` to the desk. It knows nothing of ASGI or of the
-framework, so that it can serve from wherever requests arrive.
+Reads the body, finds the device's facts, hands a `Call` to the desk. It knows nothing of ASGI or of
+the framework, so that it can serve from wherever requests arrive.
 """
 
 from typing import Final

@@ -1,8 +1,9 @@
 """The lane: the four device calls answered in front of the framework.
 
-It recognises the usual request (POST, JSON, one body, a token that is known) and answers it with bytes
-encoded once; whatever is unusual in the least falls through to the same calls declared as ordinary
-routes, which give the same answers more slowly. It declares no route and spells no error of its own.
+It recognises the usual request (POST, JSON, one body, a token that is known) and answers it with
+bytes encoded once; whatever is unusual in the least falls through to the same calls declared as
+ordinary routes, which give the same answers more slowly. It declares no route and spells no error
+of its own.
 """
 
 from typing import Final

@@ -1,9 +1,10 @@
-"""What crosses the wire when a device validates, redeems, rolls back or unlocks (vending-commerce.md 3.41-3.42).
+"""What crosses the wire at validate, redeem, rollback and unlock (vending-commerce.md 3.41, 3.42).
 
-Bodies are decoded by a strict decoder first, which takes a microsecond and accepts what well-behaved
-firmware sends; whatever it does not accept is read again leniently, member by member, and either means
-something after all or gets all its errors named together. Unknown members are ignored here: firmware may
-send more. Answers are the text that is stored with a redemption, byte for byte.
+Bodies are decoded by a strict decoder first, which takes a microsecond and accepts what
+well-behaved firmware sends; whatever it does not accept is read again leniently, member by member,
+and either means something after all or gets all its errors named together. Unknown members are
+ignored here: firmware may send more. Answers are the text that is stored with a redemption, byte
+for byte.
 """
 
 import hashlib
@@ -67,6 +68,65 @@ class DeviceBody(
     voucher_id: str | None = None
     reason: str | None = None
     force: bool | None = None
+
+
+class Discount(msgspec.Struct, rename={"amount_off": "amountOff"}):
+    """What is taken off, in minor units."""
+
+    type: str
+    amount_off: int
+
+
+class ValidFor(msgspec.Struct, rename={"products_reg_exp": "productsRegExp"}):
+    """The products that a voucher may pay for."""
+
+    products: dict[str, bool]
+    products_reg_exp: str
+
+
+class ValidateAnswer(msgspec.Struct, rename="camel"):
+    """The answer of a validation, accepted or refused."""
+
+    code: str
+    campaign_type: str
+    voucher_id: str
+    valid: bool
+    voucher_value: int
+    discount: Discount
+    valid_for: ValidFor
+    reason: str
+
+
+class RedeemAnswer(msgspec.Struct, rename="camel"):
+    """The answer of a redeem; a redemption id only where value was taken."""
+
+    code: str
+    campaign_type: str
+    voucher_id: str
+    redeemed: bool
+    reason: str
+    discount: Discount
+    voucher_value: int
+    redemption_id: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class RollbackAnswer(msgspec.Struct, rename="camel"):
+    """The answer of a rollback or a refund."""
+
+    code: str
+    voucher_id: str
+    rolled_back: bool
+    reason: str
+    amount_returned: int
+    voucher_value: int
+
+
+class UnlockAnswer(msgspec.Struct, rename="camel"):
+    """The answer of an unlock."""
+
+    code: str
+    voucher_id: str
+    unlocked: bool
 
 
 _strict = msgspec.json.Decoder(DeviceBody)
