@@ -124,8 +124,13 @@ async def drop_voucher(connection: Connection, voucher: int) -> None:
 
 
 async def drop_campaign(connection: Connection, campaign: int, *, vouchers: bool) -> None:
-    """A locked campaign's sheet is out of date; with `vouchers`, those of its vouchers are too."""
+    """A campaign's sheet is out of date; with `vouchers`, those of its vouchers are too.
+
+    The row is locked even where there is no sheet: one that is asked for in this moment must wait
+    for the edit, or it would be drawn from what was there before.
+    """
     subjects = [Subject("campaign", campaign)]
+    await connection.execute(SQL.lock_campaign, campaign)
     await _set_status(connection, subjects[0], "empty")
     if vouchers:
         rows = await connection.fetch(SQL.drop_vouchers, campaign)
