@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.services import Services
 from farebox.domain.errors import NotFoundError, UnavailableError
@@ -95,7 +96,7 @@ def _reader() -> list[HTTPRouteHandler]:
         return Response(_PAGE, media_type="text/html; charset=utf-8", headers=headers)
 
     @get("/docs/{name:str}", include_in_schema=False)
-    async def asset(name: str) -> Response[bytes]:
+    async def asset(name: FromPath[str]) -> Response[bytes]:
         """A script or style of that page."""
         if name not in _ASSETS:
             raise NotFoundError("Not found")

@@ -51,6 +51,8 @@ class KeyRing:
         for kid, secret in by_kid.items():
             if len(secret.encode()) < SECRET_BYTES_MIN:
                 raise ValueError(f"secret {kid!r} is shorter than {SECRET_BYTES_MIN} bytes")
+        # For others that derive keys of their own from the same secrets.
+        self.by_kid = dict(by_kid)
         self._secrets = {kid: secret.encode() for kid, secret in by_kid.items()}
         self._kid = next(iter(by_kid))
 

@@ -7,12 +7,12 @@ modules say what was chosen.
 from litestar import Router
 
 from farebox.api.services import Services
-from farebox.api.vending import dialect, people
+from farebox.api.vending import dialect, people, redemptions, resources
 
 
 def router(services: Services) -> Router:
     """All routes of this API."""
-    nouns = (people,)
+    nouns = (people, resources, redemptions)
     return Router(
         path="/vending",
         route_handlers=[handler for noun in nouns for handler in noun.routes(services)],

@@ -5,6 +5,7 @@ Handlers read arguments and spell answers; what happens is in `farebox.engine.pe
 
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.services import Services
@@ -126,7 +127,7 @@ def _devices(services: Services) -> list[HTTPRouteHandler]:
         "/admin/machine/{machine:str}/devicekey",
         **documented("VEND-X-DEVICEKEY-CREATE", None, wire.DeviceKey, 201),
     )
-    async def make_key(request: Call, machine: str) -> Answer:
+    async def make_key(request: Call, machine: FromPath[str]) -> Answer:
         """Gives a machine a new key, shown this once; its former keys end."""
         hostname, key = await people.make_key(principal(request), path_id(machine))
         return reply(wire.DeviceKey(hostname, key), 201, {"Cache-Control": "no-store"})
@@ -135,7 +136,7 @@ def _devices(services: Services) -> list[HTTPRouteHandler]:
         "/admin/machine/{machine:str}/devicekey",
         **documented("VEND-X-DEVICEKEY-DELETE", None, wire.Message),
     )
-    async def revoke_keys(request: Call, machine: str) -> Answer:
+    async def revoke_keys(request: Call, machine: FromPath[str]) -> Answer:
         """Ends all keys of a machine and every token made with them."""
         await people.revoke_keys(principal(request), path_id(machine))
         return message("Device keys revoked")

@@ -1,0 +1,312 @@
+"""The composition root: builds every object once, wires them, and takes them down again.
+
+`open_services` gives the objects of one process, `assemble` the ASGI application around them, and
+`create_app` an application that does both in its lifespan. Only here and in settings is the outside
+world looked at: the clock, the file system, the addresses of PostgreSQL and Redis.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from farebox import __version__
+from farebox.api import common, vending
+from farebox.api.metrics import Metrics, Watch
+from farebox.api.services import Options, Services
+from farebox.api.vending import dialect
+from farebox.api.vending.lane import Lane
+from farebox.api.vending.wire_device import VendingSpelling
+from farebox.engine.access import Access
+from farebox.engine.campaigns import Campaigns
+from farebox.engine.issuance import Issuance
+from farebox.engine.people import People, Policy
+from farebox.engine.places import Places
+from farebox.engine.redemption import Desk
+from farebox.engine.sheets import Sheets
+from farebox.engine.tokens import KeyRing
+from farebox.engine.vouchers import Vouchers
+from farebox.jobs import Handler, Worker
+from farebox.locks import Leases, LocalLease, RedisLease
+from farebox.outbound.mail import Mailer
+from farebox.settings import Settings
+from farebox.storage import partitions, upkeep
+from farebox.storage import people as people_store
+from farebox.storage.embedded import EmbeddedServer
+from farebox.storage.joining import JoiningPool
+from farebox.storage.migrate import migrate
+from farebox.storage.pool import Pool, open_pool
+from farebox.storage.redemption import Ledger
+from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
+
+DAY_MS: Final = 86_400_000
+HOUR_S: Final = 3600.0
+_log = structlog.get_logger("farebox")
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def clock_of(settings: Settings) -> Callable[[], int]:
+    """The wall clock, or the instant at which a demonstration stands still."""
+    frozen_ms = settings.test_now_ms
+    return wall_clock if frozen_ms is None else lambda: frozen_ms
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, clock: Callable[[], int] | None = None
+) -> AsyncIterator[Services]:
+    """All objects of one process, working; they end in the opposite order of their beginning."""
+    async with AsyncExitStack() as stack:
+        now = clock or clock_of(settings)
+        dsn = settings.database_url or await _embedded(settings, stack)
+        await migrate(dsn)
+        pool = await open_pool(dsn, statement_timeout_ms=settings.statement_timeout_ms)
+        stack.push_async_callback(_close_pool, pool)
+        services = await _build(settings, dsn, JoiningPool(pool), now, stack)
+        await _start(settings, dsn, services, stack)
+        yield services
+
+
+async def _embedded(settings: Settings, stack: AsyncExitStack) -> str:
+    server = EmbeddedServer(settings.data_dir, user=settings.postgres_user)
+    dsn = await asyncio.to_thread(server.start)
+    stack.push_async_callback(asyncio.to_thread, server.stop)
+    return dsn
+
+
+async def _close_pool(pool: Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 5)
+    except (TimeoutError, OSError):
+        pool.terminate()
+
+
+async def _build(
+    settings: Settings, dsn: str, pool: Any, clock: Callable[[], int], stack: AsyncExitStack
+) -> Services:
+    keys = _keys(settings)
+    leases = _leases(settings, stack)
+    access = Access(pool, clock, keys)
+    policy = Policy(
+        public_url=settings.public_url, password_max_age_days=settings.password_max_age_days
+    )
+    people = People(pool, clock, keys, access, policy=policy)
+    stack.callback(people.close)
+    ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
+    desk = Desk(
+        ledger,
+        clock,
+        VendingSpelling(),
+        leases=leases,
+        memory_bytes=settings.book_memory,
+        replay_window_ms=settings.replay_window_days * DAY_MS,
+    )
+    return Services(
+        options=Options(
+            public_url=settings.public_url,
+            list_hard_cap=settings.list_hard_cap,
+            default_time_zone=settings.default_time_zone,
+        ),
+        clock=clock,
+        pool=pool,
+        access=access,
+        people=people,
+        proxies=Proxies(settings.trusted_proxies),
+        leases=leases,
+        desk=desk,
+        places=Places(pool),
+        issuance=Issuance(pool, clock),
+        campaigns=Campaigns(pool, clock),
+        vouchers=Vouchers(pool, clock),
+        sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
+        metrics=Metrics(),
+    )
+
+
+def _leases(settings: Settings, stack: AsyncExitStack) -> Leases:
+    if not settings.redis_url:
+        return LocalLease()
+    shared = RedisLease(settings.redis_url)
+    stack.push_async_callback(shared.close)
+    return shared
+
+
+def _keys(settings: Settings) -> KeyRing:
+    if settings.secrets:
+        return KeyRing(settings.secrets)
+    path: Path = settings.data_dir / "secrets"
+    if not path.exists():
+        _log.info("secrets.made", path=str(path))
+    return KeyRing.kept_in(path)
+
+
+async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncExitStack) -> None:
+    await services.desk.start()
+    stack.push_async_callback(services.desk.stop)
+    _read_desk(services)
+
+    def heard(subject: str) -> None:
+        services.access.forget(subject)
+        services.places.forget()
+
+    _background(stack, people_store.listen(dsn, heard), "access changes")
+    services.worker = _worker(settings, services)
+    _background(stack, services.worker.run(), "worker")
+    stack.push_async_callback(services.worker.stop)
+
+
+def _background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    task = asyncio.create_task(work, name=name)
+
+    async def end() -> None:
+        # The worker was asked to stop before; everything else is simply cancelled.
+        await asyncio.wait([task], timeout=5 if name == "worker" else 0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def look(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            _log.error("background.ended", name=name, exc_info=done.exception())
+
+    task.add_done_callback(look)
+    stack.push_async_callback(end)
+
+
+def _worker(settings: Settings, services: Services) -> Worker:
+    pool, clock = services.pool, services.clock
+    handlers: dict[str, Handler] = {"campaign.generate": services.issuance.generate}
+    handlers |= services.sheets.handlers
+    if settings.smtp_url:
+        mailer = Mailer(settings.smtp_url, settings.mail_from, clock)
+
+        async def deliver(mail: dict[str, Any], attempt: int) -> None:
+            del attempt
+            await mailer.send(mail["to"], mail["subject"], mail["text"])
+
+        handlers["mail"] = deliver
+    else:
+        _log.info("mail.waits", reason="FAREBOX_SMTP_URL is not set")
+    replay_ms = settings.replay_window_days * DAY_MS
+    periodic = {
+        "partitions": (HOUR_S, lambda: partitions.make_ahead(pool, clock())),
+        "upkeep": (
+            HOUR_S / 4,
+            lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),
+        ),
+    }
+    return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
+
+
+def _read_desk(services: Services) -> None:
+    desk, metrics = services.desk, services.metrics
+    for name, text in {
+        "batches": "Batches decided",
+        "calls": "Calls decided",
+        "lost": "Batches whose comparison was lost",
+        "settled": "Commits whose outcome had to be asked for",
+    }.items():
+        metrics.read_from(f"farebox_desk_{name}", text, lambda name=name: getattr(desk, name))
+
+
+def litestar_app(services: Services) -> Litestar:
+    """The framework's application: every route of every family, documented."""
+    return Litestar(
+        route_handlers=[*common.routes(services), vending.router(services)],
+        exception_handlers={Exception: dialect.failure},
+        openapi_config=OpenAPIConfig(
+            title="Farebox",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=Components(
+                security_schemes={
+                    "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                    "device": SecurityScheme(type="http", scheme="basic"),
+                }
+            ),
+        ),
+        request_max_body_size=dialect.BODY_BYTES_MAX,
+        state=State({"services": services}),
+        logging_config=None,
+    )
+
+
+def assemble(services: Services, settings: Settings) -> ASGI:
+    """What answers requests: the front, the lane, the framework."""
+    framework: Any = litestar_app(services)
+    metrics: Metrics = services.metrics
+    inner: ASGI = Watch(framework, metrics)
+    lane: ASGI = Lane(inner, services)
+    front: ASGI = Front(lane, refused=_refused, hosts=settings.hosts, proxies=services.proxies)
+    return Watch(front, metrics, is_logging=True) if settings.access_log else front
+
+
+async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
+    """What must not be found is not found."""
+    del scope, receive
+    await _answer(send, 404, b'{"message":"Not found","code":"not_found"}')
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [
+        (b"content-type", dialect.JSON.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Application:
+    """An ASGI application that opens its services when the server starts it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app: ASGI | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request, or the server's own messages about starting and stopping."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._app is None:
+            await _answer(send, 503, b'{"message":"Not started","code":"unavailable"}')
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        has_started = False
+        try:
+            async with open_services(self._settings) as services:
+                self._app = assemble(services, self._settings)
+                # What exists now lives until the end: the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
+                has_started = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                self._app = None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server must be told
+            _log.error("start.failed" if not has_started else "stop.failed", exc_info=error)
+            stage = "shutdown" if has_started else "startup"
+            await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings) -> Application:
+    """The application of one worker process."""
+    return Application(settings)

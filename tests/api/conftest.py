@@ -1,0 +1,165 @@
+"""The real application on a database of the test's own, with the people of the specification.
+
+`api` answers through the whole stack (front, lane, framework) without a socket; `server` is the
+same application behind uvicorn on loopback, for what only bytes on a wire can show.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from farebox.api.services import Services
+from farebox.app import assemble, open_services
+from farebox.demo import DEVICE, DEVICE_KEY, PASSWORDS, load_fixture
+from farebox.settings import from_environment
+from farebox.web import ASGI
+from tests.clocks import SettableClock
+
+
+class Caller:
+    """Sends requests under /vending with a caller's credentials."""
+
+    def __init__(self, client: httpx.AsyncClient, **headers: str) -> None:
+        self._client = client
+        self.headers = headers
+
+    async def send(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """One request; a body is sent as JSON."""
+        headers = {**self.headers, **more.pop("headers", {})}
+        if body is not None:
+            more["json"] = body
+        return await self._client.request(method, f"/vending{path}", headers=headers, **more)
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        """GET."""
+        return await self.send("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """POST."""
+        return await self.send("POST", path, body, **more)
+
+    async def patch(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """PATCH."""
+        return await self.send("PATCH", path, body, **more)
+
+    async def put(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """PUT."""
+        return await self.send("PUT", path, body, **more)
+
+    async def delete(self, path: str, **more: Any) -> httpx.Response:
+        """DELETE."""
+        return await self.send("DELETE", path, **more)
+
+
+@dataclass
+class Api:
+    """The application under test and what a test needs to reach behind it."""
+
+    app: ASGI
+    client: httpx.AsyncClient
+    services: Services
+    clock: SettableClock
+
+    @property
+    def nobody(self) -> Caller:
+        """A caller without credentials."""
+        return Caller(self.client)
+
+    async def tokens(self, name: str, password: str | None = None) -> dict[str, str]:
+        """The token pair of a fresh sign-in."""
+        body = {"username": name, "password": password or PASSWORDS[name]}
+        answer = await self.nobody.post("/auth/login", body)
+        assert 201 == answer.status_code, answer.text
+        pair: dict[str, str] = answer.json()
+        return pair
+
+    async def login(self, name: str) -> Caller:
+        """A caller signed in as one of the fixture's users."""
+        return self.bearer((await self.tokens(name))["access_token"])
+
+    async def device(self, hostname: str = DEVICE, key: str = DEVICE_KEY) -> Caller:
+        """A caller with a device token."""
+        body = {"hostname": hostname, "key": key}
+        answer = await self.nobody.post("/device/token", body)
+        assert 201 == answer.status_code, answer.text
+        return self.bearer(answer.json()["access_token"])
+
+    def bearer(self, token: str) -> Caller:
+        """A caller with this token."""
+        return Caller(self.client, Authorization=f"Bearer {token}")
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """One value from the database."""
+        return await self.services.pool.fetchval(statement, *arguments)
+
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        """Changes the database behind the application's back."""
+        await self.services.pool.execute(statement, *arguments)
+
+    async def mails(self) -> list[dict[str, Any]]:
+        """The mails that wait in the outbox, oldest first."""
+        rows = await self.services.pool.fetch(
+            "select payload from farebox.outbox where kind = 'mail' order by id"
+        )
+        return [row["payload"] for row in rows]
+
+
+@asynccontextmanager
+async def running(
+    database: str, clock: SettableClock, folder: Path, **more: str
+) -> AsyncIterator[tuple[Services, ASGI]]:
+    """The services and application of one process, fixture loaded."""
+    settings, _ = from_environment(
+        {"FAREBOX_DATABASE_URL": database, "FAREBOX_DATA_DIR": str(folder), **more}
+    )
+    async with open_services(settings, clock=clock) as services:
+        await load_fixture(services.pool, clock())
+        yield services, assemble(services, settings)
+
+
+@pytest.fixture
+async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncIterator[Api]:
+    """The application, called directly."""
+    async with running(database, clock, tmp_path) as (services, app):
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
+            yield Api(app, client, services, clock)
+
+
+@asynccontextmanager
+async def listening(app: ASGI) -> AsyncIterator[str]:
+    """The address at which uvicorn serves an application in this event loop."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        http="httptools",
+        interface="asgi3",
+        proxy_headers=False,
+        log_config=None,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    for _ in range(1000):
+        if server.started or task.done():
+            break
+        await asyncio.sleep(0.005)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"http://{host}:{port}"
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+async def server(api: Api) -> AsyncIterator[str]:
+    """The address of a real server of the same application."""
+    async with listening(api.app) as address:
+        yield address
