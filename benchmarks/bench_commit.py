@@ -1,11 +1,12 @@
-"""What each part of the commit costs: the whole function, and the function with one part left out.
+"""What each part of the commit costs: the whole function, and the same with one part left out.
 
 Batches of 64 different vouchers drawn at random, one connection, the real schema. A variant is the
-migration's own text with one part taken away, so it stays what the product runs. Nothing here checks
-answers; the suite does.
+migration's own text with one part taken away, so it stays what the product runs. Nothing here
+checks answers; the suite does.
 """
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -71,16 +72,14 @@ class _Batches:
     """Draws batches and keeps the versions they need."""
 
     def __init__(self, rows: list[Any], campaigns: list[Any], now_ms: int) -> None:
+        # Every run draws its ids from another stretch below those of the product.
+        self._id = -(2**61) + random.randrange(2**40) * 1024
         self._rows = rows
-        self._campaigns = (
-            [row["id"] for row in campaigns],
-            [row["policy_revision"] for row in campaigns],
-        )
+        self._campaigns = [(row["id"], row["policy_revision"]) for row in campaigns]
         self._versions = {row["id"]: row["version"] for row in rows}
         self._counts = {row["id"]: row["count"] for row in rows}
         self._now_ms = now_ms
         self._random = random.Random(7)
-        self._id = -(2**61)
 
     def columns(
         self,
@@ -95,38 +94,61 @@ class _Batches:
         chosen = sorted(self._random.sample(self._rows, BATCH), key=lambda row: row["code_key"])
         ids = [row["id"] for row in chosen]
         versions = [self._versions[number] for number in ids]
-        empty: list[Any] = []
         first = self._id = self._id + 2 * BATCH
         orders = [f"bench-{first + index}" for index in range(BATCH)]
         event_ids = list(range(first, first + BATCH))
-        device = ["m:80"] * BATCH
-        request, response = (REQUEST, RESPONSE) if answers else ("", "")
-        rows_of_history = [
-            [number + BATCH for number in event_ids], ids, device, [2] * BATCH, [1] * BATCH,
-            [not refuse] * BATCH, [""] * BATCH, ["EUR"] * BATCH, [request] * BATCH,
-            [response] * BATCH, [self._now_ms] * BATCH,
+        request, response = (REQUEST, RESPONSE) if answers else ("-", "-")
+        history_rows = [
+            (
+                number + BATCH, voucher, "m:80", 2, 1, not refuse, "accepted", "EUR", request,
+                response, self._now_ms,
+            )
+            for number, voucher in zip(event_ids, ids, strict=True)
         ]  # fmt: skip
         if refuse:
-            return [
-                *self._campaigns, ids, versions, empty, empty, ids, device, orders,
-                *([empty] * 17), self._now_ms, *([empty] * 14), *rows_of_history,
+            groups: list[tuple[list[Any], str]] = [
+                (self._campaigns, store.CAMPAIGNS),
+                (list(zip(ids, versions, strict=True)), store.RELIED),
+                ([], store.RELIED),
+                ([(number, "m:80", order) for number, order in zip(ids, orders, strict=True)],
+                 store.ABSENT),
+                ([], store.VOUCHERS), ([], store.REDEMPTIONS), (history_rows, store.HISTORY),
             ]  # fmt: skip
+            return self._columns(groups)
         for number in ids:
             self._versions[number] += 1
             self._counts[number] += 1
-        counts = [self._counts[number] for number in ids]
-        amounts = [100 * count for count in counts]
-        nothing = [None] * BATCH
-        return [
-            *self._campaigns, *([empty] * 7),
-            ids, versions, [version + 1 for version in versions], counts, amounts, counts, amounts,
-            [row["period_end_ms"] for row in chosen], [0] * BATCH, nothing, nothing, [1] * BATCH,
-            nothing, nothing, [0] * BATCH, [self._now_ms] * BATCH, [2] * BATCH, self._now_ms,
-            event_ids, [row["code_key"] for row in chosen], ids, device, orders, [0] * BATCH,
-            [100] * BATCH, [0] * BATCH, device, [2] * BATCH, ["EUR"] * BATCH, [request] * BATCH,
-            [response] * BATCH, [self._now_ms] * BATCH,
-            *(rows_of_history if history else [empty] * 11),
+        states = []
+        for row, version in zip(chosen, versions, strict=True):
+            count = self._counts[row["id"]]
+            states.append(
+                (
+                    row["id"], version, version + 1, count, 100 * count, count, 100 * count,
+                    row["period_end_ms"], 0, None, None, 1, None, None, 0, self._now_ms, 2,
+                )
+            )  # fmt: skip
+        redemptions = [
+            (
+                number, row["code_key"], row["id"], "m:80", order, 0, 100, 0, "m:80", 2, "EUR",
+                request, response, self._now_ms,
+            )
+            for number, row, order in zip(event_ids, chosen, orders, strict=True)
         ]  # fmt: skip
+        return self._columns(
+            [
+                (self._campaigns, store.CAMPAIGNS), ([], store.RELIED), ([], store.RELIED),
+                ([], store.ABSENT), (states, store.VOUCHERS), (redemptions, store.REDEMPTIONS),
+                (history_rows if history else [], store.HISTORY),
+            ]
+        )  # fmt: skip
+
+    def _columns(self, groups: list[tuple[list[Any], str]]) -> list[Any]:
+        columns: list[Any] = []
+        for rows, kinds in groups:
+            columns += store.columns_of(rows, kinds)
+            if kinds == store.VOUCHERS:
+                columns.append(self._now_ms)
+        return columns
 
 
 async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list[dict[str, Any]]:
@@ -155,7 +177,6 @@ async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list
                     [code_of(number) for number in numbers],
                 )
                 batches = _Batches(rows, campaigns, now_ms)
-                batches._id += random.randrange(2**40) * 1024
                 times[name].append(await _measure(connection, index, batches, options, seconds))
         times["tier 2"] = [
             await _careful(connection, numbers, now_ms, seconds) for _ in range(rounds)
@@ -177,11 +198,14 @@ async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list
     ]
 
 
+def _call(index: int) -> str:
+    return store.SQL.commit_batch.replace("voucher.commit_batch(", f"bench.commit_{index}(")
+
+
 async def _measure(
     connection: Any, index: int, batches: _Batches, options: dict[str, bool], seconds: float
 ) -> float:
-    marks = ", ".join(f"${number}" for number in range(1, 53))
-    statement = await connection.prepare(f"select bench.commit_{index}({marks})")
+    statement = await connection.prepare(_call(index))
     keyed = options.get("keys", True)
     if not keyed:
         await connection.execute("drop index voucher.redemption_order_once")
@@ -204,8 +228,7 @@ async def _careful(connection: Any, numbers: list[int], now_ms: int, seconds: fl
     done, began = 0, time.perf_counter()
     draw = random.Random(11)
     order = random.randrange(2**40)
-    marks = ", ".join(f"${number}" for number in range(1, 53))
-    statement = await connection.prepare(f"select bench.commit_0({marks})")
+    statement = await connection.prepare(_call(0))
     while time.perf_counter() - began < seconds:
         codes = sorted(code_of(number) for number in draw.sample(numbers, BATCH))
         order += 1
@@ -222,7 +245,6 @@ async def _careful(connection: Any, numbers: list[int], now_ms: int, seconds: fl
             ]
             campaigns.sort(key=lambda row: row["id"])
             batches = _Batches(rows, campaigns, now_ms)
-            batches._id += random.randrange(2**40) * 1024
             await statement.fetchval(*batches.columns())
         done += BATCH
     return (time.perf_counter() - began) / done * 1e6
@@ -233,8 +255,12 @@ async def main() -> None:
     from benchmarks.fleet import fleet
 
     now_ms = 1_790_000_000_000
-    async with fleet(1_000_000, now_ms, lambda done, of: None) as filled:
-        for row in await run(filled, now_ms, seconds=3.0, rounds=5):
+    async with fleet(
+        int(os.environ.get("VOUCHERS", "1000000")), now_ms, lambda _done, _of: None
+    ) as filled:
+        for row in await run(
+            filled, now_ms, seconds=float(os.environ.get("SECONDS_EACH", "3")), rounds=5
+        ):
             print(f"| {row['part']} | {row['us']} | {row['share_of_whole']} | {row['what']} |")
 
 

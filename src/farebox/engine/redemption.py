@@ -146,7 +146,7 @@ class Desk:
         self.shelf.make_room()
         plain, careful = self._sort(calls)
         if plain:
-            await self._take_ids(len(plain))
+            await self.take_ids(len(plain))
             await self._hold(plain)
             batch = self._decide(plain)
             if batch.writes:
@@ -332,7 +332,6 @@ class Desk:
             self.shelf.evict(key)
 
     async def _carefully(self, calls: list[Call]) -> None:
-        await self._take_ids(64 * len(calls))
         try:
             await self.careful.serve(calls)
         except OutcomeUnknownError:
@@ -354,7 +353,7 @@ class Desk:
             self._ids[0] = (first + 1, end)
         return first
 
-    async def _take_ids(self, wanted: int) -> None:
+    async def take_ids(self, wanted: int) -> None:
         """Enough ids for what is about to be decided; decisions themselves never wait."""
         while sum(end - first for first, end in self._ids) < wanted + 64:
             self._ids.append(await self._ledger.take_event_ids())
