@@ -67,7 +67,7 @@ async def site(pool: Pool, clock: SettableClock) -> AsyncIterator[Site]:
         route_handlers=resources.routes(services),
         guards=[dialect.enter],
     )
-    app = Litestar(
+    app: Any = Litestar(
         [router],
         state=State({"services": services}),
         exception_handlers={Exception: dialect.failure},
