@@ -1,6 +1,5 @@
 """`farebox migrate`, `load` and `user create`: what an operator does to a database."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -65,12 +64,17 @@ def load(file: Path, group: int, dry_run: bool) -> None:
 
 
 async def _load(settings: Settings, dsn: str, file: Path, group: int, dry_run: bool) -> Loaded:
+    size = _size(file)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     async with migrated_pool(dsn, max_size=2) as pool:
         loader = Loader(pool, clock_of(settings), group, dry_run=dry_run)
         with Progress(*columns, TimeRemainingColumn(), console=err) as progress:
-            task = progress.add_task(file.name, total=os.path.getsize(file))  # noqa: PTH202
+            task = progress.add_task(file.name, total=size)
             return await loader.load(file, lambda done: progress.update(task, completed=done))
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
 
 
 def _report(loaded: Loaded, seconds: float, dry_run: bool) -> None:

@@ -8,25 +8,27 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
 import msgspec
 import rich_click as click
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from farebox import __version__
 from farebox.app import clock_of, create_app
 from farebox.cli.surroundings import (
     database,
     err,
+    log_to_stderr,
     migrated_pool,
     out,
     plain_errors,
     read_settings,
     run,
 )
+from farebox.cli.workers import WorkersFailedError, keep_running
 from farebox.demo import DEVICE, DEVICE_KEY, EXAMPLES, load_demo
 from farebox.engine.access import Access
 from farebox.engine.people import People, Policy
@@ -53,26 +55,33 @@ def serve(host: str | None, port: int | None, workers: int, demo: bool) -> None:
     Without FAREBOX_DATABASE_URL an embedded PostgreSQL runs in FAREBOX_DATA_DIR.
     """
     signal.signal(signal.SIGTERM, _end)
+    log_to_stderr()
     with plain_errors():
         settings = read_settings(demo=demo, workers=workers, host=host, port=port)
         listening = _listen(settings)
         with database(settings) as dsn:
             run(lambda: _prepare(settings, dsn, demo))
-            announcement = _announcement(settings, dsn, listening, demo)
+            text = _announcement(settings, dsn, listening, demo)
+
+            def announce() -> None:
+                out.print(text, markup=False)
+
             try:
                 if workers == 1:
-                    _serve_here(settings, dsn, listening, announcement)
+                    _serve_here(settings, dsn, listening, announce)
                 else:
-                    _serve_apart(settings, dsn, listening, announcement, workers, demo)
+                    _serve_apart(settings, dsn, listening, announce, workers, demo)
             except KeyboardInterrupt:
                 pass
             err.print("Stopping")
 
 
-def worker_app() -> Any:
-    """The application of a worker process, which reads the settings its parent has left it."""
+def _work(listening: socket.socket, is_ready: Callable[[], None]) -> None:
+    """A worker process, which reads the settings that its parent has left it."""
+    signal.signal(signal.SIGTERM, _end)
+    log_to_stderr()
     settings = read_settings(demo=os.environ.pop(_DEMO_MARK, "") == "1")
-    return create_app(settings)
+    _Server(server_config(create_app(settings)), is_ready).serve_on(listening)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -151,11 +160,10 @@ def _demo_calls(base: str, token: str) -> str:
     )
 
 
-def _config(app: Any, workers: int = 1) -> uvicorn.Config:
+def server_config(app: Any) -> uvicorn.Config:
+    """How a worker serves: uvloop, httptools, no access log."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
-        workers=workers,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -163,7 +171,6 @@ def _config(app: Any, workers: int = 1) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
-        date_header=True,
         # Whom to believe about the client's address is decided by our own list.
         proxy_headers=False,
         backlog=4096,
@@ -172,36 +179,37 @@ def _config(app: Any, workers: int = 1) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Says that it serves once it does."""
+    """Tells when it serves."""
 
-    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+    def __init__(self, config: uvicorn.Config, is_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._announcement = announcement
+        self._is_ready = is_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            out.print(self._announcement, markup=False)
+            self._is_ready()
+
+    def serve_on(self, listening: socket.socket) -> None:
+        """Serves until a signal; SystemExit when the application could not start."""
+        self.run(sockets=[listening])
+        if not self.started:
+            raise SystemExit(3)
 
 
-def _serve_here(settings: Settings, dsn: str, listening: socket.socket, announcement: str) -> None:
+def _serve_here(
+    settings: Settings, dsn: str, listening: socket.socket, announce: Callable[[], None]
+) -> None:
     # The database is open already; the application joins it instead of starting its own.
-    app = create_app(_joined(settings, dsn))
-    server = _Server(_config(app), announcement)
-    server.run(sockets=[listening])
-    if not server.started:
-        raise click.ClickException("the application did not start; the reason is above")
-
-
-def _joined(settings: Settings, dsn: str) -> Settings:
-    return msgspec.structs.replace(settings, database_url=dsn)
+    joined = msgspec.structs.replace(settings, database_url=dsn)
+    _Server(server_config(create_app(joined)), announce).serve_on(listening)
 
 
 def _serve_apart(
     settings: Settings,
     dsn: str,
     listening: socket.socket,
-    announcement: str,
+    announce: Callable[[], None],
     workers: int,
     demo: bool,
 ) -> None:
@@ -210,6 +218,7 @@ def _serve_apart(
     os.environ[_DEMO_MARK] = "1" if demo else ""
     if not settings.secrets:
         _kept_keys(settings)
-    config = _config("farebox.cli.serving:worker_app", workers)
-    out.print(announcement, markup=False)
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+    try:
+        keep_running(workers, listening, _work, announce)
+    except WorkersFailedError as error:
+        raise click.ClickException(str(error)) from error

@@ -5,12 +5,14 @@ defect and keeps its traceback.
 """
 
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 import rich_click as click
+import structlog
 import uvloop
 from rich.console import Console
 
@@ -73,6 +75,11 @@ async def migrated_pool(dsn: str, *, max_size: int = 4) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await pool.close()
+
+
+def log_to_stderr() -> None:
+    """Keeps standard output for what a command was asked for."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def run(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
