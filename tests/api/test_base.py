@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from farebox.api.vending.dialect import reply
-from farebox.api.vending.fields import Fields
 from farebox.api.vending.repeats import once
 from farebox.domain.errors import (
     ConflictError,
@@ -20,7 +19,6 @@ from farebox.domain.errors import (
     UnavailableError,
 )
 from farebox.engine.access import Principal
-from farebox.web import Front, Proxies, Scope
 from tests.api.conftest import Api
 
 MIB = 1 << 20
@@ -36,29 +34,27 @@ async def post(api: Api, body: bytes, kind: str = "application/json") -> httpx.R
 # Errors
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/vending", 404, "not_found"),
-        ("GET", "/vending/nothing", 404, "not_found"),
-        ("GET", "/vending/nothing/at/all", 404, "not_found"),
-        ("GET", "/nothing", 404, "not_found"),
-        ("GET", "/isp/api/v1/x", 404, "not_found"),
-        ("DELETE", "/vending/user/me", 405, "method_not_allowed"),
-        ("GET", "/vending/auth/login", 405, "method_not_allowed"),
-        ("GET", "/vending/user/me", 401, "unauthorized"),
-        ("POST", "/vending/auth/login", 400, "missing_parameters"),
-    ],
-)
-async def test_every_error_has_the_documented_shape(
-    api: Api, method: str, path: str, status: int, code: str
-) -> None:
+SHAPES = [
+    ("GET", "/vending", 404, "not_found"),
+    ("GET", "/vending/nothing", 404, "not_found"),
+    ("GET", "/vending/nothing/at/all", 404, "not_found"),
+    ("GET", "/nothing", 404, "not_found"),
+    ("GET", "/isp/api/v1/x", 404, "not_found"),
+    ("DELETE", "/vending/user/me", 405, "method_not_allowed"),
+    ("GET", "/vending/auth/login", 405, "method_not_allowed"),
+    ("GET", "/vending/user/me", 401, "unauthorized"),
+    ("POST", "/vending/auth/login", 400, "missing_parameters"),
+]
+
+
+async def test_every_error_has_the_documented_shape(api: Api) -> None:
     """Message and code, whoever refused: the front, the router or a handler."""
-    answer = await api.client.request(method, path)
-    assert (status, code) == (answer.status_code, answer.json()["code"])
-    assert answer.json()["message"]
-    assert {"message", "code"} >= set(answer.json()) - {"fields"}
-    assert "application/json; charset=utf-8" == answer.headers["content-type"]
+    for method, path, status, code in SHAPES:
+        answer = await api.client.request(method, path)
+        assert (status, code) == (answer.status_code, answer.json()["code"]), path
+        assert answer.json()["message"]
+        assert {"message", "code"} >= set(answer.json()) - {"fields"}
+        assert "application/json; charset=utf-8" == answer.headers["content-type"]
 
 
 async def test_a_wrong_method_names_the_right_ones(api: Api) -> None:
@@ -74,36 +70,33 @@ async def test_a_trailing_slash_is_ignored(api: Api) -> None:
     assert (await nora.get("/user/me/")).json() == (await nora.get("/user/me")).json()
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code", "retry"),
-    [
-        (InvalidError("x", "invalid_sort", {"sort": "no"}), 400, "invalid_sort", None),
-        (ConflictError("x", "duplicate"), 409, "duplicate", None),
-        (RateLimitedError("x", 7), 429, "rate_limited", "7"),
-        (UnavailableError("x", "busy"), 503, "busy", "1"),
-        (UnavailableError("x", "storage_unavailable"), 503, "unavailable", "1"),
-        (ConnectionRefusedError("secret dsn"), 503, "unavailable", "1"),
-        (DomainError("x"), 400, "error", None),
-        (RuntimeError("secret"), 500, "internal", None),
-    ],
-)
-async def test_what_a_use_case_raises_is_spelled(
-    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str,
-    retry: str | None,
-) -> None:  # fmt: skip
+RAISED = [
+    (InvalidError("x", "invalid_sort", {"sort": "no"}), 400, "invalid_sort", None),
+    (ConflictError("x", "duplicate"), 409, "duplicate", None),
+    (RateLimitedError("x", 7), 429, "rate_limited", "7"),
+    (UnavailableError("x", "busy"), 503, "busy", "1"),
+    (UnavailableError("x", "storage_unavailable"), 503, "unavailable", "1"),
+    (ConnectionRefusedError("secret dsn"), 503, "unavailable", "1"),
+    (DomainError("x"), 400, "error", None),
+    (RuntimeError("secret"), 500, "internal", None),
+]
+
+
+async def test_what_a_use_case_raises_is_spelled(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Domain errors by their kind; everything unexpected is 500 and tells nothing."""
+    for error, status, code, retry in RAISED:
 
-    async def fail(*arguments: object) -> None:
-        raise error
+        async def fail(*arguments: object, error: Exception = error) -> None:
+            raise error
 
-    monkeypatch.setattr(api.services.people, "sign_in", fail)
-    answer = await post(api, b'{"username": "a", "password": "b"}')
-    assert (status, code, retry) == (
-        answer.status_code,
-        answer.json()["code"],
-        answer.headers.get("retry-after"),
-    )
-    assert "secret" not in answer.text
+        monkeypatch.setattr(api.services.people, "sign_in", fail)
+        answer = await post(api, b'{"username": "a", "password": "b"}')
+        assert (status, code, retry) == (
+            answer.status_code,
+            answer.json()["code"],
+            answer.headers.get("retry-after"),
+        )
+        assert "secret" not in answer.text
 
 
 async def test_a_database_that_is_away_is_503(api: Api) -> None:
@@ -124,57 +117,57 @@ async def test_a_database_that_is_away_is_503(api: Api) -> None:
 # Bodies
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"{", "invalid_json"),
-        (b"not json", "invalid_json"),
-        (b'{"username": "\xff"}', "invalid_json"),
-        (b"\xef\xbb\xbf{}", "invalid_json"),
-        (b'{"username": "\\ud800"}', "invalid_json"),
-        (b'{"username": NaN}', "invalid_json"),
-        (b'{"username": Infinity}', "invalid_json"),
-        (b'{"username": 1e999}', "invalid_json"),
-        (b'{"username": %s}' % (b"9" * 5000), "invalid_json"),
-        (b'{"username": 1} x', "invalid_json"),
-        (b"[" * 10_000 + b"]" * 10_000, "invalid_json"),
-        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "invalid_json"),
-        (b"[" * 66 + b"]" * 66, "invalid_json"),
-        (b"[" * 64 + b"]" * 64, "invalid_parameter"),
-        (b"[" + b"[]," * 500 + b"[]]", "invalid_parameter"),
-        (b"[]", "invalid_parameter"),
-        (b"null", "invalid_parameter"),
-        (b"5", "invalid_parameter"),
-        (b'{"username": %s, "password": "b"}' % (b"9" * 400), "invalid_parameter"),
-        (b'{"username": 1e300, "password": "b"}', "invalid_parameter"),
-        (b'{"username": "a\\u0000", "password": "b"}', "invalid_parameter"),
-        (b"{}", "missing_parameters"),
-        (b"", "missing_parameters"),
-        (b'{"username": 5, "username": "nora"}', "missing_parameters"),
-    ],
-)
-async def test_malformed_bodies_are_400(api: Api, body: bytes, code: str) -> None:
+MALFORMED = [
+    (b"{", "invalid_json"),
+    (b"not json", "invalid_json"),
+    (b'{"username": "\xff"}', "invalid_json"),
+    (b"\xef\xbb\xbf{}", "invalid_json"),
+    (b'{"username": "\\ud800"}', "invalid_json"),
+    (b'{"username": NaN}', "invalid_json"),
+    (b'{"username": Infinity}', "invalid_json"),
+    (b'{"username": 1e999}', "invalid_json"),
+    (b'{"username": %s}' % (b"9" * 5000), "invalid_json"),
+    (b'{"username": 1} x', "invalid_json"),
+    (b"[" * 10_000 + b"]" * 10_000, "invalid_json"),
+    (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "invalid_json"),
+    (b"[" * 66 + b"]" * 66, "invalid_json"),
+    (b"[" * 64 + b"]" * 64, "invalid_parameter"),
+    (b"[" + b"[]," * 500 + b"[]]", "invalid_parameter"),
+    (b"[]", "invalid_parameter"),
+    (b"null", "invalid_parameter"),
+    (b"5", "invalid_parameter"),
+    (b'{"username": %s, "password": "b"}' % (b"9" * 400), "invalid_parameter"),
+    (b'{"username": 1e300, "password": "b"}', "invalid_parameter"),
+    (b'{"username": "a\\u0000", "password": "b"}', "invalid_parameter"),
+    (b"{}", "missing_parameters"),
+    (b"", "missing_parameters"),
+    (b'{"username": 5, "username": "nora"}', "missing_parameters"),
+]
+
+
+async def test_malformed_bodies_are_400(api: Api) -> None:
     """Syntax, encoding, depth and numbers out of any range never reach a handler's logic."""
-    answer = await post(api, body)
-    assert (400, code) == (answer.status_code, answer.json()["code"])
+    for body, code in MALFORMED:
+        answer = await post(api, body)
+        assert (400, code) == (answer.status_code, answer.json()["code"]), body[:60]
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [
-        ("application/json", 201),
-        ("Application/JSON; charset=utf-8", 201),
-        ("text/plain", 415),
-        ("application/xml", 415),
-        ("application/jsonx", 415),
-        ("multipart/form-data; boundary=x", 415),
-        ("", 415),
-    ],
-)
-async def test_media_types(api: Api, kind: str, status: int) -> None:
+MEDIA_TYPES = [
+    ("application/json", 201),
+    ("Application/JSON; charset=utf-8", 201),
+    ("text/plain", 415),
+    ("application/xml", 415),
+    ("application/jsonx", 415),
+    ("multipart/form-data; boundary=x", 415),
+    ("", 415),
+]
+
+
+async def test_media_types(api: Api) -> None:
     """JSON in any spelling of its name, nothing else."""
     body = json.dumps({"username": "nora", "password": "correct horse 9"}).encode()
-    assert status == (await post(api, body, kind)).status_code
+    for kind, status in MEDIA_TYPES:
+        assert status == (await post(api, body, kind)).status_code, kind
 
 
 async def test_flat_forms_are_accepted(api: Api) -> None:
@@ -223,225 +216,6 @@ async def test_the_order_of_checks(api: Api) -> None:
         (await api.client.post(path, headers=nora.headers)).status_code,
     ]
     assert [405, 413, 415, 401, 403] == told
-
-
-# Argument readers
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (5, 5), (5.0, 5), ("5", 5), (" 5 ", 5), ("-5", -5), (0, 0), (1e3, 1000),
-        (True, None), ("5a", None), (5.5, None), ("5.0", None), ("", None), ([], None), ({}, None),
-        ("9" * 19, None), (10**30, None), (1e300, None), ("٥", None), ("1_0", None),
-    ],
-)  # fmt: skip
-def test_integers_are_read_leniently(value: object, expected: int | None) -> None:
-    """Integers, integral floats and decimal text; no booleans, no other digits."""
-    fields = Fields({"n": value})
-    assert expected == fields.optional_integer("n")
-    assert (expected is not None) == fields.is_clean
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("a", "a"), (" a ", "a"), ("", None), ("  ", None), (None, None), ("ä☕", "ä☕"),
-        ("x" * 255, "x" * 255),
-    ],
-)  # fmt: skip
-def test_optional_text_is_trimmed_and_empty_is_null(value: object, expected: str | None) -> None:
-    """An empty string for an optional argument is stored as null."""
-    fields = Fields({"s": value})
-    assert expected == fields.optional_string("s")
-    assert fields.is_clean
-
-
-@pytest.mark.parametrize("value", [5, True, [], "x" * 256, "a\nb", "a\x00", "\ud800", "a\x7f"])
-def test_text_that_is_refused(value: object) -> None:
-    """Other types, too long ones, control characters and halves of characters."""
-    fields = Fields({"s": value})
-    assert fields.optional_string("s") is None
-    assert not fields.is_clean
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(True, True), (False, False), (0, False), (1, True), ("1", True), ("false", False)],
-)
-def test_booleans(value: object, expected: bool) -> None:
-    """true, false, 0, 1, and the same as forms and queries write them."""
-    assert expected is Fields({"b": value}).boolean("b")
-
-
-@pytest.mark.parametrize("value", [2, "yes", 1.0, [], "TRUE"])
-def test_what_is_no_boolean(value: object) -> None:
-    """Anything else is an error."""
-    fields = Fields({"b": value})
-    assert fields.boolean("b") is None
-    assert not fields.is_clean
-
-
-def test_all_errors_of_a_request_come_together_in_order() -> None:
-    """Unknown before missing before wrong decides the code; every name has its reason."""
-    body = {"nam": 1, "n": "x", "demand": {"amount": 0}, "items": [{"quantity": 0}, 5]}
-    fields = Fields(body, known=("n", "s", "demand", "items"), ignored=("id",))
-    fields.string("s")
-    fields.integer("n", low=1)
-    demand = fields.nested("demand")
-    assert demand is not None
-    demand.integer("amount", low=1)
-    for item in fields.each("items") or []:
-        item.integer("quantity", low=1)
-    with pytest.raises(InvalidError) as caught:
-        fields.finish()
-    assert "unknown_field" == caught.value.code
-    assert {
-        "nam": "is unknown",
-        "s": "is required",
-        "n": "must be an integer",
-        "demand.amount": "must be >= 1",
-        "items[1]": "must be an object",
-        "items[0].quantity": "must be >= 1",
-    } == caught.value.fields
-
-
-# The mount table
-
-
-async def mounted(path: str, host: str = "", **more: Any) -> str:
-    """Where a request arrives: a path, or 'refused'."""
-    arrived = ""
-
-    async def app(scope: Scope, receive: Any, send: Any) -> None:
-        nonlocal arrived
-        arrived = scope["path"]
-
-    async def refused(scope: Scope, receive: Any, send: Any) -> None:
-        nonlocal arrived
-        arrived = "refused"
-
-    hosts = {"vend.example.com": "vending", "box.example.com": "iptv", "isp.example.com": "isp"}
-    front = Front(app, refused=refused, hosts=hosts, proxies=Proxies(["10.0.0.0/8"]))
-    raw, _, query = path.partition("?")
-    scope = {
-        "type": "http",
-        "path": httpx.URL(f"http://x{raw}").path if raw.startswith("/") else raw,
-        "raw_path": raw.encode(),
-        "query_string": query.encode(),
-        "headers": [(b"host", host.encode()), *more.get("headers", [])],
-        "client": (more.get("client", "192.0.2.1"), 1),
-    }
-    await front(scope, None, None)  # type: ignore[arg-type]
-    return arrived
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/vending/user/me", "/vending/user/me"),
-        ("/vending", "/vending"),
-        ("/api/v1/x", "/isp/api/v1/x"),
-        ("/api/v1", "/isp/api/v1"),
-        ("/api/v10/x", "/api/v10/x"),
-        ("/api/x", "/api/x"),
-        ("/stalker_portal/api/users", "/iptv/users"),
-        ("/stalker_portal/api/v1/users", "/iptv/users"),
-        ("/stalker_portal/api/v1", "/iptv"),
-        ("/stalker_portal/c", "/stalker_portal/c"),
-        ("/isp/api/v1/x", "/isp/api/v1/x"),
-        ("/health/live", "/health/live"),
-        ("/", "/"),
-        ("/isp/admin/x", "/isp/admin/x"),
-        ("/vending/admin/machine/1/devicekey", "/vending/admin/machine/1/devicekey"),
-        ("/stalker_portal/api/admin/x", "refused"),
-        ("/stalker_portal/api/v1/admin", "refused"),
-        ("/stalker_portal/api/%61dmin/x", "refused"),
-        ("/stalker_portal/api//admin/x", "refused"),
-        ("/vending/%61dmin/x", "refused"),
-        ("/vending//admin/x", "refused"),
-        ("//vending/admin/x", "refused"),
-        ("/vending%2fadmin/x", "refused"),
-        ("/%76ending/admin/x", "refused"),
-        ("/vending/adminx", "/vending/adminx"),
-        ("/vending/voucher/admin/redeem", "/vending/voucher/admin/redeem"),
-    ],
-)
-async def test_paths_and_aliases(path: str, expected: str) -> None:
-    """Longest prefix first, whole segments, on the raw path; operator routes only as spelled."""
-    assert expected == await mounted(path)
-
-
-@pytest.mark.parametrize(
-    ("host", "path", "expected"),
-    [
-        ("vend.example.com", "/user/me", "/vending/user/me"),
-        ("VEND.example.com:8000", "/user/me", "/vending/user/me"),
-        ("vend.example.com.", "/", "/vending"),
-        ("vend.example.com", "/vending/user/me", "/vending/user/me"),
-        ("vend.example.com", "/isp/x", "/isp/x"),
-        ("vend.example.com", "/health/live", "/health/live"),
-        ("vend.example.com", "/healthy", "/vending/healthy"),
-        ("vend.example.com", "/docs", "/docs"),
-        ("vend.example.com", "/api/v1/x", "/vending/api/v1/x"),
-        ("vend.example.com", "/stalker_portal/api/x", "/vending/stalker_portal/api/x"),
-        ("box.example.com", "/stalker_portal/api/x", "/iptv/x"),
-        ("box.example.com", "/api/v1/x", "/iptv/api/v1/x"),
-        ("isp.example.com", "/api/v1/x", "/isp/api/v1/x"),
-        ("vend.example.com", "/admin/machine/1/devicekey", "refused"),
-        ("vend.example.com", "/%61dmin/machine/1/devicekey", "refused"),
-        ("vend.example.com", "//admin/x", "refused"),
-        ("vend.example.com", "/vending/admin/x", "/vending/admin/x"),
-        ("other.example.com", "/user/me", "/user/me"),
-        ("", "/user/me", "/user/me"),
-    ],
-)
-async def test_host_names(host: str, path: str, expected: str) -> None:
-    """A mapped host serves its family at the root; common and canonical paths win over it."""
-    assert expected == await mounted(path, host)
-
-
-@pytest.mark.parametrize(
-    ("client", "forwarded", "expected"),
-    [
-        ("192.0.2.1", b"vend.example.com", "/user/me"),
-        ("10.0.0.1", b"vend.example.com", "/vending/user/me"),
-        ("10.0.0.1", b"evil.example.com, vend.example.com", "/vending/user/me"),
-        ("10.0.0.1", b"", "/user/me"),
-    ],
-)
-async def test_a_forwarded_host_is_a_trusted_proxys_to_say(
-    client: str, forwarded: bytes, expected: str
-) -> None:
-    """Anybody else's is ignored."""
-    headers = [(b"x-forwarded-host", forwarded)]
-    assert expected == await mounted("/user/me", "proxy", client=client, headers=headers)
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "expected"),
-    [
-        ("192.0.2.1", b"203.0.113.9", "192.0.2.1"),
-        ("10.0.0.1", b"203.0.113.9", "203.0.113.9"),
-        ("10.0.0.1", b"6.6.6.6, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
-        ("10.0.0.1", b"6.6.6.6, nonsense, 10.0.0.2", "10.0.0.2"),
-        ("10.0.0.1", b"", "10.0.0.1"),
-        ("10.0.0.1", b"2001:db8::1", "2001:db8::1"),
-    ],
-)
-def test_the_clients_address(peer: str, forwarded: bytes, expected: str) -> None:
-    """The nearest address that is not a trusted proxy."""
-    scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded)]}
-    assert expected == Proxies(["10.0.0.0/8"]).client(scope)
-
-
-def test_an_unknown_family_is_refused_at_start() -> None:
-    """A typing error in a host mapping does not wait for its first request."""
-
-    async def app(*arguments: Any) -> None: ...
-
-    with pytest.raises(ValueError, match="vendin"):
-        Front(app, refused=app, hosts={"a.example.com": "vendin"})
 
 
 async def test_operator_routes_are_closed_to_raw_bytes_too(api: Api, server: str) -> None:
@@ -560,13 +334,13 @@ async def test_a_repeat_gets_the_first_answer(api: Api) -> None:
     assert (await plain()).content != (await plain()).content
 
 
-@pytest.mark.parametrize("changed", [{"body": b'{"a":1}'}, {"path": "/y"}])
-async def test_a_key_belongs_to_one_request(api: Api, changed: dict[str, Any]) -> None:
+async def test_a_key_belongs_to_one_request(api: Api) -> None:
     """Another body or route under the same key is a conflict."""
     await Counting(api)()
-    with pytest.raises(ConflictError) as caught:
-        await Counting(api, **changed)()
-    assert "idempotency_conflict" == caught.value.code
+    for other in (Counting(api, body=b'{"a":1}'), Counting(api, path="/y")):
+        with pytest.raises(ConflictError) as caught:
+            await other()
+        assert "idempotency_conflict" == caught.value.code
 
 
 async def test_twins_wait_for_each_other(api: Api) -> None:
@@ -609,8 +383,8 @@ async def test_a_twin_that_never_ends_is_not_waited_for(api: Api) -> None:
     assert "locked" == caught.value.code
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
-async def test_keys_are_short_printable_text(api: Api, key: str) -> None:
+async def test_keys_are_short_printable_text(api: Api) -> None:
     """Anything else is an argument error."""
-    with pytest.raises(InvalidError):
-        await Counting(api, key=key)()
+    for key in ("", "x" * 256, "a\tb"):
+        with pytest.raises(InvalidError):
+            await Counting(api, key=key)()

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.services import Services
@@ -68,7 +69,7 @@ def _refund_route(services: Services) -> HTTPRouteHandler:
         **documented("VEND-X-REDEMPTION-ROLLBACK", None, wire.RollbackAnswer),
     )
     async def refund_redemption(
-        request: dialect.Call, voucher: str, redemption: str
+        request: dialect.Call, voucher: FromPath[str], redemption: FromPath[str]
     ) -> dialect.Answer:
         caller = dialect.principal(request)
         dialect.require(caller, "voucher:redeem")
