@@ -35,12 +35,29 @@ class Touch:
         self.redeemed_at_ms: int | None = None
         self.location: int | None = None
 
+    def redeem(self, now_ms: int, location: int | None) -> None:
+        """Value was taken: the hold ends with it."""
+        self.hold = CLEAR
+        self.redeemed_at_ms = now_ms
+        self.location = location
+
+    def take_hold(self, device: str, owner: str, until_ms: int) -> None:
+        """A device has taken or extended its hold."""
+        self.hold = SET
+        self.hold_device = device
+        self.hold_owner = owner
+        self.hold_until_ms = until_ms
+
+    def end_hold(self) -> None:
+        """The hold was released."""
+        self.hold = CLEAR
+
 
 class Batch:
     """Everything one commit carries."""
 
     __slots__ = (
-        "absent", "answers", "buried", "code_keys", "history", "now_ms", "orders", "quiet",
+        "absent", "answers", "buried", "history", "now_ms", "orders", "quiet",
         "redemptions", "relied", "rolled_back", "touches", "unkeyed",
     )  # fmt: skip
 
@@ -62,7 +79,6 @@ class Batch:
         self.orders: dict[tuple[str, str, str], tuple[int, int, str]] = {}
         # Answers that may leave once this is committed, in order of arrival.
         self.answers: list[tuple[Call, Answer | DomainError]] = []
-        self.code_keys: set[str] = set()
 
     @property
     def writes(self) -> bool:

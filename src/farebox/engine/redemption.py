@@ -21,8 +21,10 @@ from farebox.engine.batch import Batch
 from farebox.engine.calls import REDEEM, REFUND, ROLLBACK, UNLOCK, VALIDATE, Answer, Call, Spelling
 from farebox.engine.careful import Careful
 from farebox.engine.contention import Contention
-from farebox.engine.deciding import Decider, UnknownCodeError
+from farebox.engine.deciding import Decider
 from farebox.engine.guessing import BLOCK_S, Guard
+from farebox.engine.notes import Notes, Orders
+from farebox.engine.returning import Returns
 from farebox.engine.shelf import Shelf, by_code, in_order
 from farebox.engine.terms import Campaign
 from farebox.locks import Leases
@@ -71,7 +73,9 @@ class Desk:
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self.shelf = Shelf(memory_bytes)
         self.guard = Guard()
-        self.decider = Decider(self.shelf, spelling, self.guard, self._take_id, replay_window_ms)
+        notes = Notes(self.shelf, spelling, self._take_id, replay_window_ms)
+        self._decider = Decider(notes)
+        self._returns = Returns(notes, self.guard)
         self.careful = Careful(ledger, self, clock)
         self.contention = Contention(leases, self._resubmit)
         # Versions that a batch relied on when it lost its comparison; the careful path finds the
@@ -280,24 +284,21 @@ class Desk:
             self.decide_one(call, batch, None)
         return batch
 
-    def decide_one(self, call: Call, batch: Batch, orders: Any) -> None:
+    def decide_one(self, call: Call, batch: Batch, orders: Orders | None) -> None:
         """One decision; what it refuses with an error becomes its answer."""
         try:
-            if call.op == REDEEM:
-                self.decider.redeem(call, batch, orders)
+            if not call.slots:
+                batch.answers.append((call, self.unknown(call.op, call.guard)))
+            elif call.op == REDEEM:
+                self._decider.redeem(call, batch, orders)
             elif call.op == VALIDATE:
-                self.decider.validate(call, batch)
+                self._decider.validate(call, batch)
             elif call.op == UNLOCK:
-                self.decider.unlock(call, batch)
+                self._returns.unlock(call, batch)
             else:
-                self.decider.roll_back(call, batch, orders)
+                self._returns.roll_back(call, batch, {} if orders is None else orders)
         except DomainError as error:
             batch.answers.append((call, error))
-        except UnknownCodeError:
-            try:
-                batch.answers.append((call, self.unknown(call.op, call.guard)))
-            except RateLimitedError as error:
-                batch.answers.append((call, error))
 
     def unknown(self, op: int, guard: str) -> Answer:
         """The answer for a code that means nothing here; RateLimitedError after too many."""
