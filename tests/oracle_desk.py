@@ -257,14 +257,14 @@ class Desk:
         ][:50]
 
     def _recorded(self, cards: Iterable[Card], device: Device, order: str) -> list[Redemption]:
-        """Records of this order, the newest first."""
-        ids = {card.id for card in cards}
-        mine = (
+        """Records of this order, that of the lowest candidate first."""
+        rank = {card.id: number for number, card in enumerate(cards)}
+        mine = [
             r
-            for r in reversed(self.redemptions)
-            if r.keyed and (r.device, r.order) == (device.identity, order) and r.card.id in ids
-        )
-        return list(mine)
+            for r in self.redemptions
+            if r.keyed and (r.device, r.order) == (device.identity, order) and r.card.id in rank
+        ]
+        return sorted(mine, key=lambda r: rank[r.card.id])
 
     # Device calls.
 
