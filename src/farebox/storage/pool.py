@@ -32,6 +32,8 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # What the driver says when a connection is cut between two messages of one statement.
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

@@ -52,11 +52,16 @@ class Account(msgspec.Struct, frozen=True):
             for name in (*folders, *files):
                 os.chown(Path(folder, name), self.uid, self.gid, follow_symlinks=False)
 
+    def adopt(self, cluster: Path) -> None:
+        """Take over a data folder that was restored as root."""
+        if self.switched and cluster.stat().st_uid != self.uid:
+            self.own(cluster)
+
 
 def choose(user: str, cluster: Path) -> Account:
     """The user for a data folder: as root the folder's owner, else `user`; otherwise ourselves."""
     uid = os.geteuid()
-    owner = cluster.stat().st_uid if cluster.exists() else None
+    owner = _owner(cluster)
     if uid != 0:
         if owner not in (None, uid):
             raise EmbeddedServerError(
@@ -76,6 +81,17 @@ def choose(user: str, cluster: Path) -> Account:
     if entry.pw_uid == 0:
         raise EmbeddedServerError(f"PostgreSQL does not run as root, and {user!r} is root")
     return Account(user, entry.pw_uid, entry.pw_gid, True)
+
+
+def _owner(cluster: Path) -> int | None:
+    try:
+        return cluster.stat().st_uid
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise EmbeddedServerError(
+            f"{cluster} is closed to {_name(os.geteuid())}; it was made by another user"
+        ) from error
 
 
 def _name(uid: int | None) -> str:

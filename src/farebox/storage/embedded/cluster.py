@@ -124,7 +124,7 @@ def _memory_bytes() -> int:
     # A container may be given far less than the machine has.
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            limits.append(int(Path(path).read_text(encoding="ascii")))
+            limits.append(int(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError):
             continue
     return min(limits)

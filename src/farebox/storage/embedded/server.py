@@ -8,6 +8,7 @@ lock on the data directory keeps a second owner out. Durability is PostgreSQL's 
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,8 +19,10 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
+import structlog
+
 from farebox.storage.embedded import account as accounts
-from farebox.storage.embedded import cluster, installation, leftover, sockets
+from farebox.storage.embedded import cluster, homes, installation, leftover, sockets
 from farebox.storage.embedded.errors import EmbeddedServerError, log_tail
 
 _POLL_S = 0.01
@@ -27,6 +30,9 @@ _STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 1
 # A server that dies this often in this time is broken, not unlucky.
 _DEATHS, _DEATHS_WITHIN_S = 5, 60.0
 _LOG_LIMIT_BYTES = 10_000_000
+
+
+_log = structlog.get_logger("farebox.embedded")
 
 
 class EmbeddedServer:
@@ -82,7 +88,7 @@ class EmbeddedServer:
         """Make the data if needed, start the server, wait until it answers and return the dsn."""
         if self._thread is not None:
             raise EmbeddedServerError(f"the server in {self.data_dir} was already started")
-        self._make_data_dir()
+        homes.make_data_dir(self.data_dir)
         self._take_lock()
         try:
             self._prepare()
@@ -110,7 +116,7 @@ class EmbeddedServer:
             self._lock.close()
             self._lock = None
         if self._sockets.name.startswith("farebox-"):
-            self._sockets.rmdir() if not any(self._sockets.iterdir()) else None
+            shutil.rmtree(self._sockets, ignore_errors=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -124,21 +130,10 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
-    def _make_data_dir(self) -> None:
-        try:
-            if not self.data_dir.exists():
-                self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-                # Root's own files in it stay closed; its PostgreSQL only has to pass through.
-                self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
-        except OSError as error:
-            raise EmbeddedServerError(
-                f"the data directory {self.data_dir} cannot be made: {error.strerror}"
-            ) from error
-
     def _take_lock(self) -> None:
         path = self.data_dir / "farebox.lock"
         try:
-            lock = path.open("a+", encoding="ascii")
+            lock = path.open("a+", encoding="utf-8")
         except OSError as error:
             raise EmbeddedServerError(
                 f"the data directory {self.data_dir} is not writable: {error.strerror}"
@@ -160,19 +155,17 @@ class EmbeddedServer:
 
     def _prepare(self) -> None:
         found = [self._installed] if self._installed else installation.installations()
-        home = self.data_dir / "postgres"
-        installed = installation.select(found, home)
-        folder = home / str(installed.version[0])
-        account = accounts.choose(self._user, folder)
-        self._let_pass(account)
-        installed = installation.reachable(installed, account, self.data_dir / "runtime")
+        named = self.data_dir / homes.NAME
+        installed = installation.select(found, named)
+        major = str(installed.version[0])
+        account = accounts.choose(self._user, named / major)
+        home = homes.settle(self.data_dir, account)
+        installed = installation.reachable(installed, account, home / "runtime")
         self._rotate_log()
-        if not home.exists():
-            home.mkdir(mode=0o700)
-        account.own_folder(home)
+        folder = home / major
         if folder.exists():
             leftover.clear(folder)
-            account.own(folder)
+            account.adopt(folder)
         else:
             cluster.make(folder, installed, account, self.log_path, durable=self._durable)
         cluster.configure(folder, account, self._settings)
@@ -185,23 +178,6 @@ class EmbeddedServer:
         self._command = account.command(
             program, "-D", folder, *options, f"--port={sockets.PORT}", "--logging_collector=off"
         )
-
-    def _let_pass(self, account: accounts.Account) -> None:
-        closed = account.first_closed(self.data_dir) if account.switched else None
-        if closed == self.data_dir and self._is_ours():
-            self.data_dir.chmod(self.data_dir.stat().st_mode | 0o011)
-            closed = account.first_closed(self.data_dir)
-        if closed is not None:
-            raise EmbeddedServerError(
-                f"as root, PostgreSQL runs as user {account.name}, which cannot enter {closed};"
-                f" choose a data directory outside it (FAREBOX_DATA_DIR=/var/lib/farebox),"
-                f" run Farebox as an ordinary user, or open it: chmod o+x {closed}"
-            )
-
-    def _is_ours(self) -> bool:
-        # Somebody's home given by mistake is not; a folder with nothing else in it is.
-        names = {path.name for path in self.data_dir.iterdir()}
-        return names == {"farebox.lock"} or "postgres" in names
 
     def _rotate_log(self) -> None:
         if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT_BYTES:
@@ -216,6 +192,8 @@ class EmbeddedServer:
                     break
                 now = time.monotonic()
                 deaths = [at for at in deaths if now - at < _DEATHS_WITHIN_S] + [now]
+                code = self._process.returncode if self._process is not None else None
+                _log.error("embedded.died", data=str(self._cluster), exit_code=code)
                 if not self._settled.is_set() and self._failure is not None:
                     break
                 if len(deaths) >= _DEATHS:
