@@ -356,6 +356,21 @@ async def test_request_waits_for_an_edit(desk: Desk) -> None:
     assert "new" in PdfReader(await desk.read(subject)).text(0)
 
 
+async def test_page_waits_for_an_edit_of_the_campaign(desk: Desk) -> None:
+    """A voucher's page that is asked for while its campaign is edited shows the edited campaign."""
+    campaign = await desk.campaign(voucher_text1="old")
+    subject = Subject("voucher", await desk.voucher(campaign, "A"))
+    async with transaction(desk.pool) as connection:
+        await connection.execute("select pg_advisory_xact_lock(77, $1)", campaign)
+        await connection.execute("update voucher.campaign set voucher_text1 = 'new'")
+        await store.drop_campaign(connection, campaign, vouchers=True)
+        asked = asyncio.create_task(desk.sheets.request(subject))
+        await asyncio.sleep(0.1)
+        assert not asked.done()
+    assert await asked == "ready"
+    assert "new" in PdfReader(await desk.read(subject)).text(0)
+
+
 async def test_latest_try_wins(desk: Desk) -> None:
     """Two workers on one document: the parts of the earlier try are refused."""
     subject = Subject("campaign", await desk.campaign())
