@@ -6,6 +6,7 @@ ordinary routes, which give the same answers more slowly. It declares no route a
 of its own.
 """
 
+import time
 from typing import Final
 
 from farebox.api.services import Services
@@ -29,6 +30,10 @@ class Lane:
         self._app = app
         self._services = services
         self._calls = calls
+        self._counted = {
+            op: services.metrics.counted(f"/vending/voucher/{{voucher}}/{verb}", "POST")
+            for verb, op in VERBS.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a device call, or passes the request on untouched."""
@@ -75,12 +80,15 @@ class Lane:
         calls = self._calls
         if calls is None:
             calls = self._calls = DeviceCalls(self._services)
+        started_s = time.perf_counter()
         try:
             answer = await calls.serve(op, code, caller, body)
         except DomainError as error:
-            await _refuse(error, send)
-            return
-        await _reply(answer, send)
+            status = await _refuse(error, send)
+        else:
+            status = answer.status
+            await _reply(answer, send)
+        self._counted[op](status, time.perf_counter() - started_s)
 
 
 async def _reply(answer: Answer, send: Send) -> None:
@@ -91,10 +99,11 @@ async def _reply(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _refuse(error: DomainError, send: Send) -> None:
+async def _refuse(error: DomainError, send: Send) -> int:
     refusal = dialect.refusal(error)
     body = bytes(refusal.content)
     headers = [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
     headers += [_JSON, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+    return refusal.status_code
