@@ -1,8 +1,8 @@
 """The desk beside its baselines, in one run on one server: redemptions per second at 64 clients.
 
-Uniform: every redemption draws one of all vouchers; the desk's book starts empty, so most draws cost
-it a read. Hot: every redemption is of one voucher. In each round every contender runs for the same
-time, one after the other; figures are medians over the rounds, ratios are taken within a round.
+Uniform: every redemption draws one of all vouchers; the desk's book starts empty, so most draws
+cost it a read. Hot: every redemption is of one voucher. In each round every contender runs for the
+same time, one after the other; figures are medians over the rounds, ratios are within a round.
 """
 
 import contextlib
@@ -44,10 +44,11 @@ class Plan(msgspec.Struct, frozen=True):
     rounds: int
     pools: tuple[int, ...]
     pool_seconds: float
+    warm_s: float
 
 
-FULL = Plan(seconds=4.0, rounds=3, pools=(2, 4, 8, 16, 32), pool_seconds=2.0)
-QUICK = Plan(seconds=1.0, rounds=2, pools=(4, 16), pool_seconds=0.5)
+FULL = Plan(seconds=4.0, rounds=3, pools=(2, 4, 8, 16, 32), pool_seconds=2.0, warm_s=1.0)
+QUICK = Plan(seconds=1.0, rounds=1, pools=(8,), pool_seconds=0.5, warm_s=0.3)
 
 Contender = Callable[[], AbstractAsyncContextManager[Draw]]
 
@@ -108,19 +109,19 @@ def _baseline(
     return contender
 
 
-async def _run(contender: Contender, seconds: float) -> Measured:
+async def _run(contender: Contender, seconds: float, warm_s: float) -> Measured:
     async with contender() as draw:
-        return await closed_loop(draw, clients=CLIENTS, seconds=seconds)
+        return await closed_loop(draw, clients=CLIENTS, seconds=seconds, warm_s=warm_s)
 
 
 async def _best_pool(
     make: Callable[[int], Contender], plan: Plan, progress: Callable[[str], None]
 ) -> int:
     """The pool size at which a baseline is fastest."""
-    best = {}
-    for size in plan.pools:
-        best[size] = (await _run(make(size), plan.pool_seconds)).per_second
+    best = dict.fromkeys(plan.pools, 0.0)
+    for size in plan.pools if len(plan.pools) > 1 else ():
         progress(f"pool of {size}")
+        best[size] = (await _run(make(size), plan.pool_seconds, plan.warm_s)).per_second
     return max(best, key=best.__getitem__)
 
 
@@ -177,8 +178,8 @@ async def _compare(
         # Every other round backwards, so that nobody always follows the same neighbour.
         order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
         for name in order:
-            runs[name].append(await _run(contenders[name], plan.seconds))
             progress(name)
+            runs[name].append(await _run(contenders[name], plan.seconds, plan.warm_s))
     return _metric(runs, size)
 
 

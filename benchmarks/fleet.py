@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
-from farebox.domain.windows import window_end
 
 from farebox.demo import load_fixture
+from farebox.domain.windows import window_end
 from farebox.storage.embedded import EmbeddedServer
 from farebox.storage.migrate import migrate
 from farebox.storage.pool import Pool, open_pool

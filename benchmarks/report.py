@@ -1,7 +1,7 @@
 """What a run is written down as: the machine first, then one metric per name.
 
-`{"machine": {…}, "metrics": {"<name>": {"value", "unit", "baseline", "ratio", …}}}`; `ratio` is how many
-times better than the named baseline, for `http.*` the share of a no-op on the same lane.
+`{"machine": {…}, "metrics": {"<name>": {"value", "unit", "baseline", "ratio", …}}}`; `ratio` is how
+many times better than the named baseline, for `http.*` the share of a no-op on the same lane.
 """
 
 import os
