@@ -128,7 +128,7 @@ async def running(
 async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncIterator[Api]:
     """The application, called directly."""
     async with running(database, clock, tmp_path) as (services, app):
-        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
             yield Api(app, client, services, clock)
 
@@ -137,7 +137,7 @@ async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncItera
 async def listening(app: ASGI) -> AsyncIterator[str]:
     """The address at which uvicorn serves an application in this event loop."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         host="127.0.0.1",
         port=0,
         lifespan="off",

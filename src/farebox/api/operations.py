@@ -39,7 +39,8 @@ def documented(
     """
 
     class Documented(Operation):
-        def __post_init__(self) -> None:
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
             if takes is not None:
                 content: Any = {"application/json": {"schema": _schema(takes)}}
                 self.request_body = RequestBody(content=content, required=True)
@@ -49,8 +50,9 @@ def documented(
                 str(status): OpenAPIResponse(description="Done", content=answer),
                 "default": OpenAPIResponse(description="Refused", content=error),
             }
-            if public:
-                self.security = []
+            self.security = [] if public else [{"bearer": []}]
+            if device:
+                self.security.append({"device": []})
             if query:
                 asked: list[Any] = [
                     Parameter(name=name, param_in="query", schema=_schema(kind))  # type: ignore[arg-type]
