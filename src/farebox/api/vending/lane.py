@@ -106,4 +106,4 @@ async def _refuse(error: DomainError, send: Send) -> int:
     headers += [_JSON, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-    return refusal.status_code
+    return refusal.status_code or 500
