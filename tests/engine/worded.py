@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 import asyncpg
 
@@ -69,7 +70,7 @@ def redeem(
     partial: bool = False, campaign: int | None = None, voucher: int | None = None,
 ) -> Call:  # fmt: skip
     # Equal exactly when the tuple of the rule is equal, which is all a fingerprint must be.
-    fingerprint = hash((order.amount, order.items, demand, partial)) & (2**62 - 1)
+    fingerprint = crc32(repr((order.amount, order.items, demand, partial)).encode())
     return _call(
         calls.REDEEM, device, code, order_id=order.id, fingerprint=fingerprint,
         order_amount=order.amount, items=order.items, demand=demand or -1, partial=partial,
