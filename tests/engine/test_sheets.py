@@ -80,15 +80,9 @@ class Desk:
             "insert into vending.usergroup (id, name, created_at_ms, updated_at_ms)"
             " values (1, 'root', 0, 0) on conflict do nothing"
         )
+        values = {"owner": 1, "thumbnail": "", "original": data_uri}
         return await self._insert(
-            "vending.image",
-            {
-                "owner": 1,
-                "thumbnail": "",
-                "original": data_uri,
-                "created_at_ms": 0,
-                "updated_at_ms": 0,
-            },
+            "vending.image", values | {"created_at_ms": 0, "updated_at_ms": 0}
         )
 
     async def status(self, subject: Subject) -> str:
@@ -338,6 +332,15 @@ async def test_edit_while_drawing(desk: Desk, again: bool) -> None:
     await desk.work()
     assert "new" in PdfReader(await desk.read(subject)).text(0)
     assert await desk.documents() == (1, 1)
+
+
+async def test_status_alone_ends_a_drawing(desk: Desk) -> None:
+    """A drawing whose status was put back meanwhile ends without a trace."""
+    subject = Subject("campaign", await desk.campaign())
+    await desk.sheets.request(subject)
+    await desk.pool.execute("update voucher.campaign set pdf_status = 'empty'")
+    await desk.work()
+    assert (await desk.status(subject), await desk.documents()) == ("empty", (0, 0))
 
 
 async def test_request_waits_for_an_edit(desk: Desk) -> None:

@@ -76,7 +76,7 @@ class _StreamedDocument(pdfdoc.PDFDocument):  # type: ignore[misc]
         self._hold(self._root)
         self._put(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
 
-    def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 - the canvas calls it by this name
+    def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 - the canvas calls it so
         """Take a shown page, hang it into the tree and write it."""
         leaf = self._leaf
         if leaf is None or len(leaf.kids) == _PAGES_PER_NODE:

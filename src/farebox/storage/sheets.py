@@ -94,8 +94,12 @@ async def finish(
             row = await lock(connection, subject)
         except NotFoundError:
             return False
+        if row.status != "creating":
+            # An edit put the status back without dropping the document: nobody waits for it.
+            await connection.execute(SQL.drop_document, document)
+            return False
         ended = await connection.fetchval(SQL.finish_document, document, attempt, state, size_bytes)
-        if ended is None or row.status != "creating":
+        if ended is None:
             return False
         await _set_status(connection, subject, state)
         return True

@@ -1,5 +1,5 @@
--- Printed sheets. The status on the voucher or campaign row is the truth; a document counts only while
--- that status agrees with it. Rows are locked in the order campaign, voucher, document.
+-- Printed sheets. The status on the voucher or campaign row is the truth; a document counts only
+-- while that status agrees with it. Of one subject the row is locked first, then the document.
 
 -- name: voucher_campaign
 -- Which campaign's lock a voucher's sheet needs.
@@ -27,7 +27,8 @@ update voucher.campaign set pdf_status = $2 where id = $1 and pdf_status <> $2
 
 -- name: add_document
 -- A new document of a subject; the one before it must be gone.
-insert into voucher.document (subject, state, created_at_ms) values ($1, 'creating', $2) returning id
+insert into voucher.document (subject, state, created_at_ms) values ($1, 'creating', $2)
+returning id
 
 -- name: drop_documents
 -- Forgets the documents of subjects with all their parts.
@@ -50,7 +51,7 @@ from printed where v.id = printed.id and v.code_key = printed.code_key
 returning v.id
 
 -- name: start_attempt
--- Takes an unfinished document for one more try; the number of the try fences off the one before it.
+-- Takes an unfinished document for one more try, whose number fences off the one before it.
 update voucher.document set attempts = attempts + 1
 where id = $1 and state = 'creating'
 returning attempts
