@@ -243,7 +243,7 @@ async def test_health_metrics_and_documents(api: Api) -> None:
     ready = await api.client.get("/health/ready")
     assert (200, {"database": "ok", "desk": "ok"}) == (ready.status_code, ready.json()["checks"])
     await api.client.get("/vending/nothing/4711")
-    await api.login("nora")
+    await api.tokens("nora")
     text = (await api.client.get("/metrics")).text
     counted = 'farebox_answers_total{method="POST",route="/vending/auth/login",status="201"} 1.0'
     assert counted in text
