@@ -40,7 +40,8 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what is missing and return the names of the migrations applied now."""
     migrations = read_migrations(folder)
     async with storage_errors():
-        connection = await asyncpg.connect(dsn, server_settings={"application_name": "farebox"})
+        same_for_everybody = {"application_name": "farebox", "search_path": "public"}
+        connection = await asyncpg.connect(dsn, server_settings=same_for_everybody)
         try:
             return await _migrate(connection, migrations)
         finally:

@@ -47,6 +47,8 @@ async def open_pool(
         "application_name": "farebox",
         "statement_timeout": str(statement_timeout_ms),
         "timezone": "UTC",
+        # Otherwise a user's own schema comes first, and ours may be called like the user.
+        "search_path": "public",
         "jit": "off",
     }
     async with storage_errors():
