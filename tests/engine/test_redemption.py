@@ -253,3 +253,48 @@ async def test_validations_reach_the_history(
             assert (await answer(desk, validate("LOOK")))["valid"]
 
     assert 3 == await pool.fetchval("select count(*) from voucher.history where action = 0")
+
+
+async def test_a_warm_shelf_answers_like_a_cold_one(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """Plain inherit vouchers are held before the first call; all others are read when asked for."""
+    number = await campaign(pool, clock(), redemption_limit=1)
+    other = await campaign(pool, clock())
+    for index in range(300):
+        code = f"WARM-{index:03d}-{'LONG' * (index % 2) * 5}"
+        await voucher(pool, code, number, clock(), inherit=True)
+    await voucher(pool, "WARM-000-", other, clock())
+    await voucher(pool, "Spelled", number, clock(), inherit=True)
+    await voucher(pool, "RULED", number, clock(), inherit=True, rules="[]")
+    async with open_desk(database, clock, warm_s=5.0) as desk:
+        held = len(desk.shelf)
+        desk.shelf.book.check()
+        got = [
+            await answer(desk, redeem(code))
+            for code in ("WARM-001-" + "LONG" * 5, "WARM-000-", "SPELLED", "RULED", "WARM-002-")
+        ]
+
+    assert 299 == held
+    assert all(one["redeemed"] for one in got)
+    assert ["WARM-001-" + "LONG" * 5, "WARM-000-", "Spelled"] == [one["code"] for one in got[:3]]
+
+
+async def test_the_shelf_keeps_to_its_memory(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """Beyond its bound the shelf forgets vouchers and their counts stay right."""
+    number = await campaign(pool, clock())
+    codes = [f"MANY-{index}" for index in range(1500)]
+    for start in range(0, 1500, 500):
+        await asyncio.gather(
+            *(voucher(pool, code, number, clock()) for code in codes[start : start + 500])
+        )
+    async with open_desk(database, clock, memory_bytes=0) as desk:
+        for _ in range(2):
+            for start in range(0, 1500, 100):
+                part = codes[start : start + 100]
+                await asyncio.gather(*(answer(desk, redeem(code)) for code in part))
+        assert len(desk.shelf) <= desk.shelf.capacity + 100
+
+    assert 1500 == await pool.fetchval("select count(*) from voucher.voucher where total = 2")

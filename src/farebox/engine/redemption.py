@@ -27,6 +27,7 @@ from farebox.engine.notes import Notes, Orders
 from farebox.engine.returning import Returns
 from farebox.engine.shelf import Shelf, by_code, in_order
 from farebox.engine.terms import Campaign
+from farebox.engine.warming import warm
 from farebox.locks import Leases
 from farebox.storage.redemption import (
     ComparisonLostError,
@@ -57,6 +58,7 @@ class Desk:
         leases: Leases | None = None,
         memory_bytes: int = 512 << 20,
         replay_window_ms: int = 7 * 86_400_000,
+        warm_s: float = 0.0,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -65,6 +67,7 @@ class Desk:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._warm_s = warm_s
         self._ids: list[tuple[int, int]] = []
         self._quiet: list[tuple[Any, ...]] = []
         self._quiet_since = 0.0
@@ -85,8 +88,11 @@ class Desk:
         self.batches = self.calls = self.lost = self.settled = 0
 
     async def start(self) -> None:
-        """Connects and begins to work."""
+        """Connects, fills the shelf as far as its time allows, and begins to work."""
         await self._ledger.open()
+        if self._warm_s:
+            held = await warm(self._ledger, self.shelf, self._warm_s)
+            log.info("desk.warm", vouchers=held)
         self._task = asyncio.create_task(self._run(), name="redemption desk")
 
     async def stop(self) -> None:

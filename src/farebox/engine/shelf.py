@@ -27,9 +27,11 @@ from farebox.engine.places import Facts
 from farebox.engine.terms import NEVER_MS, NOTHING, Campaign, Terms
 
 # What a held voucher costs: record, index and side array of the book, and our own references to it.
-BYTES_PER_VOUCHER = 192
+BYTES_PER_VOUCHER = 128
 DEVICES_MAX = 1 << 21
 NO_DEVICE = -1
+# The row of a voucher that takes everything from its campaign, as far as its terms go.
+PLAIN = {"inherit": True, "value": None, "rules": None}
 
 
 class Shelf:
@@ -44,7 +46,6 @@ class Shelf:
         self.book = Book(1024)
         # By slot; a free slot has no meaning here.
         self.terms: list[Terms] = []
-        self._codes: list[str] = []
         self._spellings: dict[int, str] = {}
         # State of vouchers that their campaign's calendar left behind, until their next write.
         self.moved: dict[int, PeriodState] = {}
@@ -70,7 +71,7 @@ class Shelf:
         while len(self.book) > self.capacity:
             self._hand = (self._hand + 1) % len(self.terms)
             if self.terms[self._hand] is not NOTHING:
-                self.evict(self._codes[self._hand])
+                self.evict(self.book.code(self._hand))
 
     def candidates(self, code_key: str) -> tuple[int, ...]:
         """Slots of all candidates in the order (campaign, voucher); empty if not held or stale."""
@@ -113,7 +114,7 @@ class Shelf:
 
     def code(self, slot: int) -> str:
         """The code as it was stored."""
-        return self._spellings.get(slot) or self._codes[slot]
+        return self._spellings.get(slot) or self.book.code(slot)
 
     def adopt(self, campaign: Campaign) -> None:
         """A newer reading of a campaign replaces the older one."""
@@ -133,7 +134,6 @@ class Shelf:
         for slot in self.book.find(code_key):
             self.book.remove(slot)
             self.terms[slot] = NOTHING
-            self._codes[slot] = ""
             self._spellings.pop(slot, None)
             self.moved.pop(slot, None)
 
@@ -166,15 +166,31 @@ class Shelf:
             hold_until_ms=row["hold_until_ms"],
             version=row["version"],
         )
-        while len(self.terms) <= slot:
-            self.terms.append(NOTHING)
-            self._codes.append("")
+        self._reach(slot)
         self.terms[slot] = terms
-        self._codes[slot] = code_key
         if row["code"] != code_key:
             self._spellings[slot] = row["code"]
         if left_behind:
             self.moved[slot] = state
+
+    def feed(self, chunk: bytes, campaign: Campaign) -> int | None:
+        """Takes vouchers without settings or candidates of their own from a COPY BINARY stream.
+
+        Only codes that are not held. The id of the last one, None if the chunk completed none.
+        """
+        terms = campaign.terms_of(PLAIN)
+        slots = self.book.feed(chunk, self._policy(terms))
+        if not slots:
+            return None
+        self._reach(max(slots))
+        for slot in slots:
+            self.terms[slot] = terms
+        return self.book.voucher_id(slots[-1])
+
+    def _reach(self, slot: int) -> None:
+        missing = slot + 1 - len(self.terms)
+        if missing > 0:
+            self.terms += [NOTHING] * missing
 
     def _policy(self, terms: Terms) -> int:
         zone = windows.zone_number(terms.zone)

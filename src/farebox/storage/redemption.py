@@ -8,7 +8,7 @@ decides nothing.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -129,6 +129,15 @@ class Ledger:
     ) -> list[Any]:
         """Redemptions by (code, voucher, id), given as three columns."""
         return await self.fetch(SQL.read_redemption, code_keys, vouchers, ids)
+
+    async def warm(self, feed: Callable[[bytes], None], *arguments: Any) -> None:
+        """Streams vouchers as COPY BINARY into `feed`; the arguments are those of the statement."""
+
+        async def output(chunk: bytes) -> None:
+            feed(chunk)
+
+        with self._named():
+            await self._live().copy_from_query(SQL.warm, *arguments, output=output, format="binary")
 
     async def take_event_ids(self) -> tuple[int, int]:
         """A block of ids for redemptions and history rows: [first, end)."""
