@@ -30,6 +30,7 @@ def _declared() -> Iterator[Resource]:
 
 
 RESOURCES = sorted(set(_declared()), key=lambda one: one.name)
+BY_NAME = {one.name: one for one in RESOURCES} | dict(CATALOGUE)
 WRITTEN = [one for one in RESOURCES if any(field.write[0] != "-" for field in one.fields)]
 # Types of PostgreSQL that may stand behind each kind, once it is rendered.
 SHOWN_TYPES = {
@@ -46,7 +47,9 @@ TEXTS = (
 
 def _view() -> View:
     person = Person(id=1, group=1, groups=frozenset(range(1, 100)), admin=True)
-    return View(person, NOW_MS, {"default_time_zone": "Europe/Amsterdam"})
+    # Everything that some declaration names: zones, the running windows, links to sheets.
+    named = {"default_time_zone": "Europe/Amsterdam", "starts": {}, "link": lambda *_: ""}
+    return View(person, NOW_MS, named)
 
 
 def _names(resources: list[Resource]) -> list[str]:
@@ -91,7 +94,7 @@ def test_there_are_resources() -> None:
     for resource in CATALOGUE.values():
         targets = {one.target for one in resource.associations}
         targets |= {field.reference for field in resource.fields if field.reference}
-        assert targets <= set(CATALOGUE)
+        assert targets <= set(CATALOGUE), resource.name
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=_names(RESOURCES))
@@ -117,7 +120,7 @@ async def test_every_field_sorts_and_every_alias_resolves(
                 criteria = parse(resource, [("sort", f"{field.name} {way}")])
                 await store.list_rows(connection, resource, criteria, _view())
     for association in resource.associations:
-        target = CATALOGUE[association.target]
+        target = BY_NAME[association.target]
         within = sql.belonging(resource, association)
         view = _view().having(parent=2)
         await store.list_rows(connection, target, Criteria(), view, within=within)

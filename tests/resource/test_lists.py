@@ -253,3 +253,20 @@ def test_like_has_one_wildcard(things: Pool, loop: asyncio.Runner) -> None:
                 assert found == await _ids(connection, [("where[name][like]", pattern)])
 
     loop.run(check())
+
+
+HOSTILE = ("'; drop table things; --", '" or 1=1 --', "\\'", "$1", "{groups}", "%s", "1) or (1=1")
+
+
+def test_hostile_values_are_only_values(things: Pool, loop: asyncio.Runner) -> None:
+    """SQL in a value finds the row that holds exactly it, in every operator, and does nothing."""
+
+    async def check() -> None:
+        rows = [(1, dict.fromkeys(COLUMNS) | {"name": value}) for value in HOSTILE]
+        async with _filled(things, rows) as connection:
+            for number, value in enumerate(HOSTILE, 1):
+                for operator in ("=", "in", "contains", "startsWith", "endsWith"):
+                    assert [number] == await _ids(connection, [(f"where[name][{operator}]", value)])
+            assert len(HOSTILE) == await connection.fetchval("select count(*) from things")
+
+    loop.run(check())

@@ -107,7 +107,7 @@ class Field:
         return re.compile(self.pattern, re.ASCII) if self.pattern else None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Association:
     """Rows of another resource that belong to one of these, under a name in the path.
 
@@ -178,7 +178,8 @@ class Resource:
         """The response struct; its members stand in the order of the select list."""
         members: list[Any] = [(one.name, one.kind.python | None) for one in self.fields]
         name = self.name[:1].upper() + self.name[1:] + "Row"
-        return msgspec.defstruct(name, members, module=__name__)
+        # Rows hold no cycles, so the collector need not look at a hundred of them per answer.
+        return msgspec.defstruct(name, members, module=__name__, gc=False)
 
     @cached_property
     def label(self) -> str:

@@ -63,7 +63,7 @@ MACHINE = Resource(
         CREATED,
         UPDATED,
     ),
-    associations=(Association(alias="location", target="location", column="location"),),
+    associations=(Association("location", "location", column="location"),),
     unique={"machine_hostname_once": "hostname"},
     referrers=(("machine", "vending.machine", "gateway"),),
     notify=("farebox_places",),

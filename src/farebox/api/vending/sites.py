@@ -14,6 +14,9 @@ from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+_ADDRESS = ("name", "address", "postcode", "city", "country")
+_GROUPS = ("vending.locationgroup_location", "location", "locationgroup")
+_LOCATIONS = ("vending.locationgroup_location", "locationgroup", "location")
 _SEVEN_PLACES = Decimal("1e-7")
 
 
@@ -50,11 +53,7 @@ LOCATION = Resource(
     scope=tenancy.located("t.id", delete="t.owner = any({groups}::int[])"),
     fields=(
         ID,
-        Field("name", write="RO"),
-        Field("address", write="RO"),
-        Field("postcode", write="RO"),
-        Field("city", write="RO"),
-        Field("country", write="RO"),
+        *(Field(name, write="RO") for name in _ADDRESS),
         Field("activeShift", "int", column="active_shift"),
         Field("latitude", "decimal", "OO", low=-90, high=90),
         Field("longitude", "decimal", "OO", low=-180, high=180),
@@ -65,13 +64,8 @@ LOCATION = Resource(
         Field("externalRef", write="OO", column="external_ref"),
     ),
     associations=(
-        Association(
-            alias="locationGroups",
-            target="locationgroup",
-            through=("vending.locationgroup_location", "location", "locationgroup"),
-            writable=True,
-        ),
-        Association(alias="machines", target="machine", back="t.location = {parent}::int"),
+        Association("locationGroups", "locationgroup", through=_GROUPS, writable=True),
+        Association("machines", "machine", back="t.location = {parent}::int"),
     ),
     unique={"location_external_ref_once": "externalRef"},
     referrers=(
@@ -95,13 +89,8 @@ LOCATIONGROUP = Resource(
         UPDATED,
     ),
     associations=(
-        Association(
-            alias="locations",
-            target="location",
-            through=("vending.locationgroup_location", "locationgroup", "location"),
-            writable=True,
-        ),
-        Association(alias="userGroup", target="usergroup", column="owner"),
+        Association("locations", "location", through=_LOCATIONS, writable=True),
+        Association("userGroup", "usergroup", column="owner"),
     ),
     unique={"locationgroup_name_once": "name"},
     notify=("farebox_places",),

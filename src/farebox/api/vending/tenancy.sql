@@ -1,5 +1,5 @@
--- Conditions on a row `t` that restrict it to what a caller's groups may see (vending-platform.md 4.2).
--- They are parts of statements: `{groups}`, `{group}`, `{caller}` and `{admin}` are bound when one is built.
+-- Sets of rows that restrict what a caller's groups may see (vending-platform.md 4.2).
+-- They are parts of statements; `{groups}`, `{group}`, `{caller}`, `{admin}` are bound in those.
 
 -- name: seen_locations
 -- Ids of the locations that the groups own, or were assigned directly or through a location group.
@@ -14,7 +14,8 @@
 
 -- name: assigned_locationgroups
 -- Ids of the location groups that were assigned to one of the groups.
-(select a.locationgroup from vending.usergroup_locationgroup a where a.usergroup = any({groups}::int[]))
+(select a.locationgroup from vending.usergroup_locationgroup a
+ where a.usergroup = any({groups}::int[]))
 
 -- name: ancestors
 -- Ids of the caller's group and of all groups above it.

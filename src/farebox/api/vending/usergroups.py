@@ -69,12 +69,17 @@ async def _prepare_user(write: Write) -> None:
             write.columns["email_confirmed"] = False
 
 
+def _assigned(alias: str, target: str) -> Association:
+    link = (f"vending.usergroup_{target}", "usergroup", target)
+    return Association(alias, target, through=link, writable=True)
+
+
 LANGUAGE = Resource(
     name="language",
     table="vending.language",
     scope=tenancy.catalogue(),
     fields=(ID, Field("name"), Field("language"), Field("locale"), CREATED, UPDATED),
-    associations=(Association(alias="users", target="user", back="t.language = {parent}::int"),),
+    associations=(Association("users", "user", back="t.language = {parent}::int"),),
 )
 
 USERGROUP = Resource(
@@ -94,27 +99,13 @@ USERGROUP = Resource(
         Field("deleted", "bool"),
     ),
     associations=(
-        Association(alias="parent", target="usergroup", column="parent"),
-        Association(alias="users", target="user", back="t.owner = {parent}::int"),
-        Association(
-            alias="locations",
-            target="location",
-            through=("vending.usergroup_location", "usergroup", "location"),
-            writable=True,
-        ),
-        Association(
-            alias="locationGroups",
-            target="locationgroup",
-            through=("vending.usergroup_locationgroup", "usergroup", "locationgroup"),
-            writable=True,
-        ),
-        Association(alias="languages", target="language", back="t.owner = {parent}::int"),
-        Association(alias="machine", target="machine", back=f"t.location in {SQL.group_locations}"),
-        Association(
-            alias="children",
-            target="usergroup",
-            back="t.parent = {parent}::int and not t.deleted",
-        ),
+        Association("parent", "usergroup", column="parent"),
+        Association("users", "user", back="t.owner = {parent}::int"),
+        _assigned("locations", "location"),
+        _assigned("locationGroups", "locationgroup"),
+        Association("languages", "language", back="t.owner = {parent}::int"),
+        Association("machine", "machine", back=f"t.location in {SQL.group_locations}"),
+        Association("children", "usergroup", back="t.parent = {parent}::int and not t.deleted"),
     ),
     unique={"usergroup_name_once": "name"},
     notify=("farebox_access", "farebox_places"),
@@ -139,8 +130,8 @@ USER = Resource(
         Field("password_expires", "instant", column="password_expires_ms"),
     ),
     associations=(
-        Association(alias="language", target="language", column="language"),
-        Association(alias="userGroup", target="usergroup", column="owner"),
+        Association("language", "language", column="language"),
+        Association("userGroup", "usergroup", column="owner"),
     ),
     unique={"users_username_once": "username", "users_email_once": "email"},
     notify=("farebox_access",),

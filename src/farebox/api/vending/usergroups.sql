@@ -5,7 +5,7 @@
 select pg_advisory_xact_lock(76, 0)
 
 -- name: place_in_forest
--- Whether group $2 lies in the subtree of group $1 (null: a new group), and the depth $1's tree gets there.
+-- Whether group $2 lies below group $1 (null: a new group), and how deep $1's tree gets there.
 with recursive up as (
   select g.id, g.parent, 1 as depth from vending.usergroup g where g.id = $2::int
   union all
@@ -23,7 +23,8 @@ select exists (select from up where id = $1::int) as is_cycle,
 -- name: keepers
 -- What keeps a group from being deleted: groups below it, people who can still sign in.
 select exists (select from vending.usergroup g where g.parent = $1 and not g.deleted) as usergroup,
-       exists (select from vending.users u where u.owner = $1 and u.disabled_at_ms is null) as "user"
+       exists (select from vending.users u
+               where u.owner = $1 and u.disabled_at_ms is null) as "user"
 
 -- name: end_sessions
 -- Makes every token of a user worthless.
@@ -33,7 +34,7 @@ with raised as (
 update vending.token_family set revoked_at_ms = $2 where users = $1 and revoked_at_ms is null
 
 -- name: group_locations
--- Ids of the locations that group {parent} owns or was assigned (vending-platform.md 2.2, alias machine).
+-- Ids of the locations that group {parent} owns or was assigned.
 (select l.id from vending.location l where l.owner = {parent}::int
  union all
  select a.location from vending.usergroup_location a where a.usergroup = {parent}::int
