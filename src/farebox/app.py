@@ -114,6 +114,7 @@ async def _build(
         leases=leases,
         memory_bytes=settings.book_memory,
         replay_window_ms=settings.replay_window_days * DAY_MS,
+        warm_s=settings.warm_seconds,
     )
     return Services(
         options=Options(

@@ -2,8 +2,8 @@
 
 Vouchers that take all their terms from their campaign are streamed from PostgreSQL straight into
 the native book, newest campaigns first, until the shelf is full or the time is up. Nothing depends
-on it: a voucher that is not held is read when it is asked for, and one that has moved on since loses
-its comparison.
+on it: a voucher that is not held is read when it is asked for, and one that has moved on since
+loses its comparison.
 """
 
 import time
