@@ -45,6 +45,21 @@ class Campaigns:
         self._pool = pool
         self._clock = clock
 
+    async def check_references(
+        self, group: int, groups: Collection[int], currency: str | None, image: int | None
+    ) -> None:
+        """Refuses a currency that does not exist and an image that this group may not use."""
+        faults: dict[str, str] = {}
+        async with transaction(self._pool) as connection:
+            if currency is not None and not await campaigns.is_currency(connection, currency):
+                faults["currency"] = "is not a currency of ISO 4217"
+            if image is not None and not await campaigns.is_image(connection, image, group, groups):
+                faults["voucherLogoImg"] = "does not exist"
+        if faults:
+            name, reason = next(iter(faults.items()))
+            code = "invalid_parameter" if "currency" in faults else "invalid_reference"
+            raise InvalidError(f"{name} {reason}", code, faults)
+
     async def update(self, groups: Collection[int], campaign: int, change: CampaignChange) -> None:
         """Applies an edit to the campaign and to everything that follows it."""
 

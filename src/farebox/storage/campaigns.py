@@ -15,6 +15,9 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 
+# Campaigns as they are shown, as a source of rows with the place {starts}.
+SEEN = SQL.seen
+
 
 async def exclude_decisions(connection: Connection, campaign: int, wait_ms: int) -> None:
     """From here to the end of the transaction nothing decides on the campaign's vouchers."""
@@ -152,6 +155,18 @@ async def replace_rules(
     await connection.execute(SQL.clear_rules, campaign)
     ids, names, values = ([rule[column] for rule in rules] for column in range(3))
     await connection.execute(SQL.insert_rules, campaign, ids, names, values)
+
+
+async def is_currency(connection: Connection, code: str) -> bool:
+    """Whether a currency of this code exists."""
+    known: bool = await connection.fetchval(SQL.is_currency, code)
+    return known
+
+
+async def is_image(connection: Connection, image: int, group: int, groups: Collection[int]) -> bool:
+    """Whether users of a group, with these groups below it, may use an image."""
+    known: bool = await connection.fetchval(SQL.is_image, image, group, sorted(groups))
+    return known
 
 
 async def stats(connection: Connection, campaign: int, patience_ms: int) -> tuple[Any, list[Any]]:

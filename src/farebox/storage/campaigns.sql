@@ -140,3 +140,29 @@ group by h.reason order by h.reason
 -- name: be_patient
 -- A statement over all vouchers of a campaign may take longer than a device would wait.
 select set_config('statement_timeout', $1, true)
+
+-- name: is_currency
+-- Whether a currency of this code exists.
+select exists (select 1 from vending.currency where code = $1)
+
+-- name: is_image
+-- Whether a group may use an image: its own, of a group below it, or of one above it.
+with recursive up as (
+  select g.id, g.parent from vending.usergroup g where g.id = $2
+  union all
+  select g.id, g.parent from up join vending.usergroup g on g.id = up.parent)
+select exists (
+  select 1 from vending.image i
+  where i.id = $1 and (i.owner = any($3::int[]) or i.owner in (select up.id from up)))
+
+-- name: seen
+-- Campaigns as they are shown.
+-- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is not
+-- in it, last_reset_at_ms is 0, and the reader works it out.
+(select c.*, case when c.pdf_status = 'ready' then '' end as pdf_url,
+        case when c.reset_frequency = 'never' or w.start_ms > 0 and w.start_ms <= c.created_at_ms
+             then null else w.start_ms end as last_reset_at_ms
+ from voucher.campaign c
+ cross join lateral (
+   select coalesce(({starts}::jsonb ->> (c.reset_frequency || ' ' || c.time_zone))::bigint, 0)
+     as start_ms) w)

@@ -131,9 +131,10 @@ where c.owner = any($1::int[]) and not v.inherit and v.reset_frequency <> 'never
 -- Vouchers as they are at {now_ms}: settings resolved, edits of the calendar and due resets applied.
 -- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is not
 -- in it, last_reset_at_ms is 0, and the reader works it out.
-(select v.id, v.code, v.campaign, c.owner, s.type, s.value, s.currency, s.redemption_limit,
+(select v.id, v.code, v.campaign, c.owner, s.type, s.value, 'cents' as value_type, s.currency, s.redemption_limit,
         s.frequency, s.zone, s.expires_on, v.initial_value, v.prefix, v.total, v.total_amount,
-        p.count, p.amount, b.balance, v.last_redemption_at_ms, v.last_redemption_location,
+        p.count, p.amount, b.balance, v.last_redemption_at_ms,
+        v.last_redemption_location::text as last_redemption_location,
         case when p.is_due
                then coalesce(({starts}::jsonb ->> (s.frequency || ' ' || s.zone))::bigint, 0)
              when p.was_reset then coalesce(left_at.later_start_ms, left_at.last_start_ms)
@@ -151,8 +152,8 @@ where c.owner = any($1::int[]) and not v.inherit and v.reset_frequency <> 'never
         coalesce(v.text1, c.voucher_text1) as text1, coalesce(v.text2, c.voucher_text2) as text2,
         coalesce(v.text3, c.voucher_text3) as text3, coalesce(v.text4, c.voucher_text4) as text4,
         coalesce(v.style, c.voucher_style) as style,
-        coalesce(v.logo_image, c.logo_image) as logo_image,
-        v.pdf_status, v.comments, v.created_at_ms, v.updated_at_ms
+        coalesce(v.logo_image, c.logo_image)::text as logo_image,
+        v.pdf_status, case when v.pdf_status = 'ready' then '' end as pdf_url, v.comments, v.created_at_ms, v.updated_at_ms
  from voucher.voucher v
  join voucher.campaign c on c.id = v.campaign
  left join voucher.calendar_revision left_at

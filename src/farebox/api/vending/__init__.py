@@ -7,12 +7,20 @@ modules say what was chosen.
 from litestar import Router
 
 from farebox.api.services import Services
-from farebox.api.vending import dialect, people, redemptions, resources
+from farebox.api.vending import (
+    campaigns,
+    dialect,
+    people,
+    redemptions,
+    resources,
+    voucher_files,
+    vouchers,
+)
 
 
 def router(services: Services) -> Router:
     """All routes of this API."""
-    nouns = (people, resources, redemptions)
+    nouns = (people, resources, campaigns, vouchers, voucher_files, redemptions)
     return Router(
         path="/vending",
         route_handlers=[handler for noun in nouns for handler in noun.routes(services)],
