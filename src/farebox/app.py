@@ -21,7 +21,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from farebox import __version__
-from farebox.api import common, vending
+from farebox.api import common, logs, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
@@ -309,5 +309,6 @@ class Application:
 
 
 def create_app(settings: Settings) -> Application:
-    """The application of one worker process."""
+    """The application of one worker process, which logs as a server does."""
+    logs.configure()
     return Application(settings)
