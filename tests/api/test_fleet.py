@@ -281,6 +281,24 @@ async def test_users_are_invited_and_disabled(site: Site, pool: Pool) -> None:
     assert 404 == (await site("DELETE", "/usergroup/3")).status_code
 
 
+async def test_places_are_deleted_when_nothing_names_them(site: Site, pool: Pool) -> None:
+    """A machine goes with its keys; its location stays while a campaign's rule names it."""
+    await pool.execute(
+        "with c as (insert into voucher.campaign (owner, name, total_vouchers, type, voucher_value,"
+        " created_at_ms, updated_at_ms) values (2, 'c', 0, 'gift', 1, 0, 0) returning id)"
+        " insert into voucher.campaign_rule (campaign, field, value)"
+        " select id, field, value from c,"
+        " (values ('location', '2'), ('location', 'x'), ('machine', '3')) as r (field, value)"
+    )
+    assert 200 == (await site("DELETE", "/machine/80")).status_code
+    assert 404 == (await site("DELETE", "/machine/80")).status_code
+    answer = await site("DELETE", "/location/2")
+    assert (409, {"campaign": "refers to it"}) == (answer.status_code, answer.json()["fields"])
+    await pool.execute("delete from voucher.campaign_rule where value = '2'")
+    assert 200 == (await site("DELETE", "/location/2")).status_code
+    assert [] == await site.ids("/location")
+
+
 async def test_list_headers(site: Site) -> None:
     """The total is that of the whole list, whatever part is shown."""
     for query, shown, total in (("", 2, "2"), ("?limit=1", 1, "2"), ("?skip=5", 0, "2"),

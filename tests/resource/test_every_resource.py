@@ -157,6 +157,20 @@ async def test_present_rows_are_found_by_each_field(
             parse(resource, [(key, "1")])
 
 
+async def test_export_columns(connection: Connection) -> None:
+    """Exports show columns and those of singular aliases, the latter only where they are seen."""
+    machine, columns = CATALOGUE["machine"], ["hostname", "location.name"]
+    for groups, seen in (({2}, "Central Station"), ({4}, "South Pier")):
+        view = View(Person(groups=frozenset(groups)), NOW_MS)
+        criteria = parse(machine, [("where[name][!]", "none")])
+        (text, args), fields = sql.export(machine, CATALOGUE, columns, criteria, view)
+        assert ["hostname", "name"] == [field.name for field in fields]
+        assert [seen] == [record[1] for record in await connection.fetch(text, *args)]
+    for wrong in ("secret", "location.owner", "machines.name", "a.b.c", ""):
+        with pytest.raises(InvalidError):
+            sql.export(machine, CATALOGUE, [wrong], Criteria(), _view())
+
+
 async def _rows(connection: Connection, resource: Resource, pairs: Any) -> list[Any]:
     return (await store.list_rows(connection, resource, parse(resource, pairs), _view())).rows
 

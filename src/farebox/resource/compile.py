@@ -113,7 +113,7 @@ def delete(resource: Resource, key: int) -> Query:
 
 def refers(resource: Resource, key: int) -> Query:
     """Give the statement that says of each referrer whether it holds on to the row."""
-    tests = [f"exists (select 1 from {t} where {c} = $1)" for _, t, c in resource.referrers]
+    tests = [f"exists (select 1 from {t} as r where r.{c} = $1)" for _, t, c in resource.referrers]
     return "select " + ", ".join(tests), [key]
 
 
