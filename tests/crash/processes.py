@@ -71,7 +71,7 @@ class Server:
         self.port = free_port()
         self._log = log
         self._arguments = ["serve", "--workers", str(workers)]
-        kept = {n: os.environ[n] for n in ("PATH", "HOME", "LANG") if n in os.environ}
+        kept = {n: os.environ[n] for n in ("PATH", "HOME", "LANG", "PYTHONPATH") if n in os.environ}
         self._environment = {
             **kept,
             "FAREBOX_HOST": HOST,
