@@ -38,11 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: object) -> None:
+def pytest_configure_node(node: Any) -> None:
     """Start the one server of the run and tell a worker of pytest -n where it is."""
-    config: pytest.Config = node.config  # type: ignore[attr-defined]
-    node.workerinput["farebox_dsn"] = config.stash[_POSTGRESQL].start()  # type: ignore[attr-defined]
-    node.workerinput["farebox_seed"] = config.stash[_SEED]  # type: ignore[attr-defined]
+    node.workerinput["farebox_dsn"] = node.config.stash[_POSTGRESQL].start()
+    node.workerinput["farebox_seed"] = node.config.stash[_SEED]
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -8,7 +8,6 @@ Delays and periods go on with the monotonic clock even where the given clock sta
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -41,10 +40,14 @@ class Patience(msgspec.Struct, frozen=True):
     longest_delay_ms: int = 3_600_000
     poll_s: float = 0.5
 
-    def delay_ms(self, attempt: int) -> int:
-        """The wait after a failed attempt: doubled each time, bounded, then up to 10 % more."""
+    def delay_ms(self, attempt: int, number: int) -> int:
+        """The wait after a failed attempt: doubled each time, bounded, then up to 10 % more.
+
+        The last part depends on the job's number, so that jobs that failed together do not all come
+        back together.
+        """
         exact = min(self.first_delay_ms << min(attempt - 1, 40), self.longest_delay_ms)
-        return exact + round(exact * random.random() / 10)
+        return exact + exact * (number * 7919 % 1000) // 10_000
 
 
 class Worker:
@@ -162,7 +165,7 @@ class Worker:
         if job.attempt <= self._patience.attempts:
             try:
                 await self._handlers[job.kind](job.payload, job.attempt)
-            except Exception as raised:  # noqa: BLE001 - any failure of a handler is a failed attempt
+            except Exception as raised:  # noqa: BLE001 - any failure is a failed attempt
                 error = raised
         else:
             error = RuntimeError("every attempt ended without a word, with its worker")
@@ -186,7 +189,7 @@ class Worker:
             await outbox.bury(connection, job, now_ms, text)
             _log.error("jobs.dead", **where)
         else:
-            delay_ms = self._patience.delay_ms(job.attempt)
+            delay_ms = self._patience.delay_ms(job.attempt, job.id)
             await outbox.postpone(connection, job, now_ms + delay_ms, text)
             _log.warning("jobs.postponed", **where, delay_ms=delay_ms)
 

@@ -45,7 +45,9 @@ class Box:
             envelope.rcpt_tos.append(address)
         return self.refuse_recipient or "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         """Take a message, or not."""
         if self.refuse_data:
             return self.refuse_data

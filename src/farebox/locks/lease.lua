@@ -10,8 +10,8 @@ if action == 'acquire' then
   end
   local number = redis.call('INCR', fence)
   if number == 1 then
-    -- A fence that starts anew, after a day of rest or a loss of the data, starts at the server's time
-    -- in microseconds: above all it gave before, as long as that clock does not go back.
+    -- A fence that starts anew, after a day of rest or a loss of the data, starts at the server's
+    -- time in microseconds: above all it gave before, as long as that clock does not go back.
     local now = redis.call('TIME')
     redis.call('SET', fence, now[1] .. string.format('%06d', now[2]))
     number = redis.call('INCR', fence)

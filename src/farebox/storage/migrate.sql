@@ -1,4 +1,5 @@
--- The ledger of applied migrations. It lives in public, because it must exist before the first migration.
+-- The ledger of applied migrations. It lives in public, because it must exist before the first
+-- migration.
 
 -- name: lock
 -- One migrator at a time in this database; the lock ends with the session.

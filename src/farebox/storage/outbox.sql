@@ -1,5 +1,5 @@
--- Effects that leave the building, as rows. A worker claims a job with a session lock on its number, so
--- that a claim ends with the connection of a worker that died and needs no clock.
+-- Effects that leave the building, as rows. A worker claims a job with a session lock on its
+-- number, so that a claim ends with the connection of a worker that died and needs no clock.
 
 -- name: put
 -- One effect, in the transaction that wants it.
@@ -10,7 +10,8 @@ values ($1, $2, $3, $4) returning id
 -- Numbers of due jobs that nobody else works on, now locked for this session.
 select id from (
   select id from farebox.outbox
-  where state = 'pending' and next_at_ms <= $1 and kind = any($2::text[]) and id <> all($3::bigint[])
+  where state = 'pending' and next_at_ms <= $1
+    and kind = any($2::text[]) and id <> all($3::bigint[])
   order by next_at_ms, id
   limit 200
 ) due

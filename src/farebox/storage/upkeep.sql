@@ -1,4 +1,5 @@
--- What is kept for a time only. Every statement takes a bounded bite, so that no transaction is long.
+-- What is kept for a time only. Every statement takes a bounded bite, so that no transaction is
+-- long.
 
 -- name: drop_idempotency
 -- Stored answers of requests older than an instant.

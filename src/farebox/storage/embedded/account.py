@@ -35,7 +35,9 @@ class Account(msgspec.Struct, frozen=True):
     def first_closed(self, path: Path) -> Path | None:
         """The first folder on the way to `path`, itself included, that this user cannot enter."""
         check = [*_LAUNCHER, "check", str(self.uid), str(self.gid), str(path)]
-        done = subprocess.run(check, capture_output=True, text=True, check=True, cwd="/")  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            check, capture_output=True, text=True, check=True, cwd="/"
+        )
         return Path(done.stdout) if done.stdout else None
 
     def own_folder(self, path: Path) -> None:

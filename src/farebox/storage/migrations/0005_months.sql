@@ -24,7 +24,8 @@ begin
   execute format('lock table %s in access exclusive mode', rest);
   execute format(
     'select count(*) from'
-    ' (select from %s where created_at_ms >= $1 and created_at_ms < $2 limit $3) found', rest) into waiting using from_ms, to_ms, move_limit + 1;
+    ' (select from %s where created_at_ms >= $1 and created_at_ms < $2 limit $3) found',
+    rest) into waiting using from_ms, to_ms, move_limit + 1;
   if waiting > move_limit then
     return 'crowded';
   end if;
