@@ -160,11 +160,15 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     stack.push_async_callback(services.desk.stop)
     _read_desk(services)
 
-    def heard(subject: str) -> None:
+    def access_changed(subject: str) -> None:
         services.access.forget(subject)
         services.places.forget()
 
-    _background(stack, people_store.listen(dsn, heard), "access changes")
+    heard = {
+        people_store.ACCESS_CHANNEL: access_changed,
+        people_store.PLACES_CHANNEL: lambda _: services.places.forget(),
+    }
+    _background(stack, people_store.listen(dsn, heard), "changes")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
     stack.push_async_callback(services.worker.stop)

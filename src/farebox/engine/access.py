@@ -128,7 +128,7 @@ class Access:
 
     async def follow(self, dsn: str) -> None:
         """Forgets what other processes announce as changed, until cancelled."""
-        await store.listen(dsn, self.forget)
+        await store.listen(dsn, {store.ACCESS_CHANNEL: self.forget})
 
     def _read(self, authorization: str) -> "asyncio.Task[_Entry]":
         task = self._reading.get(authorization)

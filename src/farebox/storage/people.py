@@ -5,7 +5,7 @@ so, because what happened meanwhile was not heard.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-CHANNEL = "farebox_access"
+# Where changes of people, groups and keys are announced, and those of machines and places.
+ACCESS_CHANNEL = "farebox_access"
+PLACES_CHANNEL = "farebox_places"
 
 Row = Any
 # A pool or one of its connections: single statements run on either.
@@ -140,8 +142,10 @@ async def revoke_keys(pool: Pool, machine: int, now_ms: int) -> None:
         await pool.execute(SQL.revoke_keys, machine, now_ms)
 
 
-async def listen(dsn: str, heard: Callable[[str], None], *, retry_s: float = 1.0) -> None:
-    """Calls `heard` with every change until cancelled, and with "" after every (re)connection."""
+async def listen(
+    dsn: str, heard: Mapping[str, Callable[[str], None]], *, retry_s: float = 1.0
+) -> None:
+    """Calls a channel's callback with every change until cancelled, with "" when reconnected."""
     while True:
         try:
             await _listen_once(dsn, heard)
@@ -151,15 +155,17 @@ async def listen(dsn: str, heard: Callable[[str], None], *, retry_s: float = 1.0
         await asyncio.sleep(retry_s)
 
 
-async def _listen_once(dsn: str, heard: Callable[[str], None]) -> None:
+async def _listen_once(dsn: str, heard: Mapping[str, Callable[[str], None]]) -> None:
     connection = await asyncpg.connect(
         dsn, timeout=5, server_settings={"application_name": "farebox access"}
     )
     lost = asyncio.Event()
     try:
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, lambda *change: heard(change[3]))
-        heard("")
+        for channel in heard:
+            await connection.add_listener(channel, lambda *change: heard[change[2]](change[3]))
+        for callback in heard.values():
+            callback("")
         await lost.wait()
     finally:
         connection.terminate()
