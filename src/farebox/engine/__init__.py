@@ -1,1 +1,1 @@
-"""Use-cases without HTTP: they join core, domain, storage, locks and outbound into decisions that last."""
+"""Use-cases without HTTP: core, domain, storage, locks and outbound joined into lasting decisions."""
