@@ -7,8 +7,8 @@ from pathlib import Path
 import rich_click as click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from farebox.app import clock_of
 from farebox.cli.surroundings import (
+    clock_of,
     database,
     err,
     migrated_pool,

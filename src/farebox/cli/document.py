@@ -6,9 +6,6 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from farebox.api.services import Options, Services
-from farebox.app import litestar_app, wall_clock
-
 
 @click.command()
 @click.option(
@@ -16,6 +13,10 @@ from farebox.app import litestar_app, wall_clock
 )
 def openapi(output: Path | None) -> None:
     """Print the OpenAPI document of every documented operation."""
+    # Imported late, so that every other command starts without the web framework.
+    from farebox.api.services import Options, Services
+    from farebox.app import litestar_app, wall_clock
+
     nothing: Any = None
     services = Services(
         options=Options(),

@@ -17,8 +17,8 @@ import rich_click as click
 import uvicorn
 
 from farebox import __version__
-from farebox.app import clock_of, create_app
 from farebox.cli.surroundings import (
+    clock_of,
     database,
     err,
     log_to_stderr,
@@ -81,7 +81,14 @@ def _work(listening: socket.socket, is_ready: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, _end)
     log_to_stderr()
     settings = read_settings(demo=os.environ.pop(_DEMO_MARK, "") == "1")
-    _Server(server_config(create_app(settings)), is_ready).serve_on(listening)
+    _Server(server_config(_app(settings)), is_ready).serve_on(listening)
+
+
+def _app(settings: Settings) -> Any:
+    # Imported late, so that --help and refusals come without the web framework.
+    from farebox.app import create_app
+
+    return create_app(settings)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -202,7 +209,7 @@ def _serve_here(
 ) -> None:
     # The database is open already; the application joins it instead of starting its own.
     joined = msgspec.structs.replace(settings, database_url=dsn)
-    _Server(server_config(create_app(joined)), announce).serve_on(listening)
+    _Server(server_config(_app(joined)), announce).serve_on(listening)
 
 
 def _serve_apart(

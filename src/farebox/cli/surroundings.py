@@ -77,6 +77,14 @@ async def migrated_pool(dsn: str, *, max_size: int = 4) -> AsyncIterator[Pool]:
         await pool.close()
 
 
+def clock_of(settings: Settings) -> Callable[[], int]:
+    """The clock that a service with these settings decides by."""
+    # Imported late: the web framework takes a second that --help need not wait for.
+    from farebox import app
+
+    return app.clock_of(settings)
+
+
 def log_to_stderr() -> None:
     """Keeps standard output for what a command was asked for."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
