@@ -21,7 +21,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from farebox import __version__
-from farebox.api import common, logs, vending
+from farebox.api import logs, probes, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
@@ -230,7 +230,7 @@ def _read_desk(services: Services) -> None:
 def litestar_app(services: Services) -> Litestar:
     """The framework's application: every route of every family, documented."""
     return Litestar(
-        route_handlers=[*common.routes(services), vending.router(services)],
+        route_handlers=[*probes.routes(services), vending.router(services)],
         exception_handlers={Exception: dialect.failure},
         openapi_config=OpenAPIConfig(
             title="Farebox",

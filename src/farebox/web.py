@@ -109,7 +109,7 @@ class Proxies:
                 break
         return nearest
 
-    def host(self, scope: Scope) -> bytes:
+    def host(self, scope: Mapping[str, Any]) -> bytes:
         """The host asked for: as received, or as a trusted proxy says it was."""
         received = forwarded = b""
         for name, value in scope["headers"]:

@@ -29,7 +29,8 @@ def lines() -> Iterator[io.StringIO]:
         ({"text": "saw eyJhbGciOi.eyJzdWIi.sig_-1 there"}, {"text": "saw [hidden] there"}),
         ({"at": "postgresql://me:s3cret@db/x"}, {"at": "postgresql://me:[hidden]@db/x"}),
         ({"q": "/export?access_token=abc&a=1"}, {"q": "/export?access_token=[hidden]&a=1"}),
-        ({"a": {"key": "x", "b": ["Basic Zm9v"]}}, {"a": {"key": "[hidden]", "b": ["Basic [hidden]"]}}),
+        ({"a": {"key": "x", "b": 1}}, {"a": {"key": "[hidden]", "b": 1}}),
+        ({"a": [["Basic Zm9v"]]}, {"a": [["Basic [hidden]"]]}),
         ({"route": "/vending/auth/login"}, {"route": "/vending/auth/login"}),
     ],
 )  # fmt: skip

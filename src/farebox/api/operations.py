@@ -54,11 +54,7 @@ def documented(
             if device:
                 self.security.append({"device": []})
             if query:
-                asked: list[Any] = [
-                    Parameter(name=name, param_in="query", schema=_schema(kind))  # type: ignore[arg-type]
-                    for name, kind in query.items()
-                ]
-                self.parameters = [*(self.parameters or []), *asked]
+                self.parameters = [*(self.parameters or []), *_asked(query)]
 
         def to_schema(self) -> dict[str, Any]:
             described = super().to_schema()
@@ -72,6 +68,14 @@ def documented(
         "status_code": status,
         "opt": {"public": public, "device": device},
     }
+
+
+def _asked(query: Mapping[str, Any]) -> list[Any]:
+    asked = []
+    for name, kind in query.items():
+        schema: Any = _schema(kind)
+        asked.append(Parameter(name=name, param_in="query", schema=schema))
+    return asked
 
 
 def _schema(kind: Any) -> dict[str, Any]:

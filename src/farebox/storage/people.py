@@ -117,12 +117,6 @@ async def replace_hash(pool: Pool, user: int, former: str, latter: str) -> None:
         await pool.execute(SQL.replace_hash, user, former, latter)
 
 
-async def revoke_families(door: Door, user: int, now_ms: int) -> None:
-    """Ends every session of a user."""
-    async with storage_errors():
-        await door.execute(SQL.revoke_families, user, now_ms)
-
-
 async def visible_machine(pool: Pool, machine: int, groups: frozenset[int]) -> str | None:
     """The hostname of a machine that these groups see, or None."""
     async with storage_errors():

@@ -1,7 +1,7 @@
 -- Users, their groups and tokens, and the keys of devices.
 
 -- name: user_by_login
--- The user that signs in under this text; an e-mail address wins over a username that looks like it.
+-- The user who signs in as this text; an e-mail address wins over a username that looks like it.
 select u.id, u.email, u.password_hash, u.email_confirmed, u.password_expires_ms,
        u.disabled_at_ms is not null or vending.is_group_closed(u.owner) as disabled
   from vending.users u
@@ -135,13 +135,6 @@ insert into vending.email_token (sha256, users, purpose, expires_at_ms) values (
 -- name: replace_hash
 -- Strengthens a stored hash after its password was right, unless it has changed meanwhile.
 update vending.users set password_hash = $3 where id = $1 and password_hash = $2
-
--- name: revoke_families
--- Signs a user out everywhere.
-with families as (
-  update vending.token_family set revoked_at_ms = $2 where users = $1 and revoked_at_ms is null
-)
-update vending.users set token_version = token_version + 1 where id = $1
 
 -- name: visible_machine
 -- The hostname of a machine whose location one of these groups owns or was assigned.

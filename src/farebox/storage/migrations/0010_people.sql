@@ -1,7 +1,7 @@
 -- Rotation of refresh tokens, and word to every process when what a token stands on changes.
 
--- Exchanges a live refresh token for a fresh one (vending-platform.md 4.1). The family's row is locked
--- first, so of parallel calls with one token exactly one rotates it and at most one more is graced.
+-- Exchanges a live refresh token for a fresh one (vending-platform.md 4.1). The family's row is
+-- locked first, so of parallel calls with one token one rotates it and at most one more is graced.
 -- outcome: 'rotated', 'revoked', 'expired', 'reused'; the last has revoked the family.
 create function vending.rotate_refresh(
   asked uuid, fresh uuid, now_ms bigint, life_ms bigint, grace_ms bigint,
@@ -43,7 +43,7 @@ begin
 end
 $$;
 
--- Says on channel farebox_access which subject has changed: 'user:2', 'group:3', 'family:<uuid>' ...
+-- Says on channel farebox_access which subject has changed: 'user:2', 'group:3', 'family:<uuid>'.
 create function vending.notify_access() returns trigger language plpgsql as $$
 begin
   perform pg_notify('farebox_access',
