@@ -1,3 +1,3 @@
-"""Farebox: vouchers, quotas and device transactions, decided natively, made durable exactly once."""
+"""Farebox: vouchers, quotas and device transactions, decided natively and durable exactly once."""
 
 __version__ = "0.1.0"

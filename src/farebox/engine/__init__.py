@@ -1,1 +1,1 @@
-"""Use-cases without HTTP: core, domain, storage, locks and outbound joined into lasting decisions."""
+"""Use-cases without HTTP: core, domain, storage, locks, outbound joined into lasting decisions."""
