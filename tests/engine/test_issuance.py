@@ -24,13 +24,18 @@ OWN = OwnSettings(type="discount", value=100, time_zone=AMSTERDAM)
 
 def campaign(**members: Any) -> CampaignDraft:
     """A draft with the least it needs."""
-    given = {"name": "Spring", "total_vouchers": 0, "voucher_value": 100, "prefix": "SPR"}
+    given: dict[str, Any] = {
+        "name": "Spring",
+        "total_vouchers": 0,
+        "voucher_value": 100,
+        "prefix": "SPR",
+    }
     return CampaignDraft(**(given | members))
 
 
 def vouchers(campaign: int, **members: Any) -> VoucherDraft:
     """An order of one own discount voucher, changed as the test wants."""
-    given = {"campaign": campaign, "settings": OWN, "prefix": "00000"}
+    given: dict[str, Any] = {"campaign": campaign, "settings": OWN, "prefix": "00000"}
     return VoucherDraft(**(given | members))
 
 

@@ -82,13 +82,13 @@ from (
           r.request, r.response, r.redeemed_at_ms as created_at_ms
    from voucher.redemption r
    where r.code_key = $2 and r.voucher = $1 and r.state <> 2
-   order by r.redeemed_at_ms desc, r.id desc limit $3 + $4)
+   order by r.redeemed_at_ms desc, r.id desc limit $3::bigint + $4::bigint)
   union all
   (select h.id, h.requester, h.location, h.action, h.success, h.currency, h.request, h.response,
           h.created_at_ms
    from voucher.history h
    where h.voucher = $1
-   order by h.created_at_ms desc, h.id desc limit $3 + $4)) e
+   order by h.created_at_ms desc, h.id desc limit $3::bigint + $4::bigint)) e
 order by e.created_at_ms desc, e.id desc
 limit $3 offset $4
 

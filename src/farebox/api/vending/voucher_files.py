@@ -6,7 +6,7 @@ a list of vouchers shows, and members of their campaign.
 
 from typing import Any, Literal
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
@@ -29,8 +29,8 @@ from farebox.storage.sheets import Subject
 _LINKED = ("expires", "key", "signature")
 _OWN = ("columns", "filename", "timezone", "access_token")
 _CATALOGUE = {"campaign": CAMPAIGN}
-# The export knows one more path than a list does, members of the campaign; links that end within a day
-# have no place in a file.
+# The export knows one more path than a list does, members of the campaign; links that end within a
+# day have no place in a file.
 _EXPORTED = Resource(
     name="voucher",
     table=VOUCHER.table,
@@ -116,7 +116,7 @@ async def _sign_in(services: Services, request: Call) -> None:
 
 
 def _export(services: Services, sight: Sight) -> list[HTTPRouteHandler]:
-    async def export_vouchers(request: Call) -> Any:
+    async def export_vouchers(request: Call) -> Response[Any]:
         """The vouchers that match, as CSV."""
         query = request.query_params
         asked = exports.asked_columns(
@@ -143,7 +143,7 @@ def _export(services: Services, sight: Sight) -> list[HTTPRouteHandler]:
             return reply({"message": text})
         name = exports.file_name(_last(request, "filename"), "voucher")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Stream(parts, headers=headers, media_type="text/csv; charset=utf-8")
+        return Stream(parts, headers=headers, media_type="text/csv")
 
     query = {
         "columns[]": list[str],

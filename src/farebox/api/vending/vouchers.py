@@ -41,6 +41,9 @@ from farebox.resource.definition import CREATED, UPDATED, Field, Resource, View
 from farebox.storage.pool import Connection
 from farebox.storage.vouchers import SEEN
 
+# Beyond the end of any log, and far from the end of int64.
+SKIP_MAX = 10**15
+
 
 def _render(row: Any, view: View) -> Any:
     if row.lastResetAt == UNTOLD:
@@ -238,6 +241,6 @@ def _cut(request: Call, cap: int) -> tuple[int, int]:
         if name not in ("limit", "skip") and not name.startswith("_"):
             reader.wrong(name, "is unknown here", "invalid_filter")
     limit = reader.optional_integer("limit", low=0, high=MAX_LIMIT)
-    skip = reader.optional_integer("skip", low=0) or 0
+    skip = reader.optional_integer("skip", low=0, high=SKIP_MAX) or 0
     reader.finish()
     return (cap if limit is None else limit), skip

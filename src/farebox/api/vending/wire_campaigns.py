@@ -7,6 +7,7 @@ shows and a request may not set are ignored when they are sent back.
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -168,7 +169,7 @@ def read_change(body: dict[str, object], shown: Sequence[str]) -> CampaignChange
     take("currency", "currency", lambda: _currency(reader, required=True))
     take("timeZone", "time_zone", lambda: time_zone(reader, required=True))
     for number, name in enumerate(_TEXTS, 1):
-        take(name, f"voucher_text{number}", lambda name=name: printed_text(reader, name))
+        take(name, f"voucher_text{number}", partial(printed_text, reader, name))
     take("voucherStyle", "voucher_style", lambda: style(reader, "voucherStyle"))
     take(
         "voucherLogoImg",
