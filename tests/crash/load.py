@@ -118,9 +118,6 @@ class DeviceLoop:
         attempt.answer = response.body
         if attempt.redeemed:
             self._mine.append(attempt)
-        if attempt.redeemed and "idempotent-replayed" in response.headers and not attempt.unknown:
-            # Either the answer was lost and nobody noticed, or somebody else's order was given out.
-            self._ledger.complain(f"{attempt.order} was replayed although it was sent once")
 
     async def repeat(self, attempt: Attempt) -> None:
         """The same order again: the same bytes, or that it was rolled back."""

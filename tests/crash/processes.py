@@ -99,7 +99,7 @@ class Server:
             )
 
     async def ready(self) -> None:
-        """Returns when the server answers; RuntimeError with the end of its log when it ends."""
+        """Returns when the server answers; RuntimeError with its last words when it does not."""
         client = Client(HOST, self.port, patience_s=2)
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
         try:
@@ -109,10 +109,12 @@ class Server:
                         return
                 except UnknownError:
                     pass
-                late = asyncio.get_running_loop().time() > deadline
-                if late or self._process is None or self._process.poll() is not None:
+                if asyncio.get_running_loop().time() > deadline:
                     tail = self._log.read_text(errors="replace")[-3000:]
                     raise RuntimeError(f"the server did not start:\n{tail}")
+                if self._process is None or self._process.poll() is not None:
+                    # A cut may meet it while it starts; whoever supervises it starts it again.
+                    self.launch()
                 await asyncio.sleep(0.05)
         finally:
             client.close()

@@ -45,7 +45,8 @@ class Proxy:
         self._links.add(task)
         try:
             await self._link(reader, writer)
-        except GONE:
+        except (*GONE, asyncio.CancelledError):
+            # Cut off, or the run has ended; either way nobody waits for this task.
             pass
         finally:
             self._links.discard(task)
