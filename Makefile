@@ -48,7 +48,8 @@ $(BIN)/python:
 	  echo "The headers of $(PYTHON) are missing (python3-dev or python3-devel)." >&2; exit 1; }
 	@command -v $${CC:-cc} >/dev/null || { \
 	  echo "A C compiler is missing (gcc or clang; CC names another)." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@echo "Making $(VENV): a minute or two, once"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.built: $(BIN)/python pyproject.toml setup.py $(wildcard native/*)
 	$(PIP) install -q --upgrade 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'

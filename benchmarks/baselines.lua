@@ -1,5 +1,6 @@
--- One redemption in Redis: answer a known order, else check the limit, count, remember the order and
--- append to the stream. KEYS: voucher, order, stream. ARGV: limit, value, order id, request, response.
+-- One redemption in Redis: answer a known order, else check the limit, count, remember the order
+-- and append to the stream.
+-- KEYS: voucher, order, stream. ARGV: limit, value, order id, request, response.
 local known = redis.call('GET', KEYS[2])
 if known then return known end
 local count = redis.call('HINCRBY', KEYS[1], 'count', 1)

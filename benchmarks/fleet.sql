@@ -1,4 +1,4 @@
--- A fleet to measure with: campaigns and vouchers in bulk. None of this is a way to make real vouchers.
+-- A fleet to measure with: campaigns and vouchers in bulk. Real vouchers are not made this way.
 
 -- name: insert_campaigns
 -- Twelve active discount campaigns of North, limited per voucher and month; returns nothing.
@@ -9,7 +9,8 @@ with made as (
   from generate_series(1, 12) g
   returning id
 )
-insert into voucher.calendar_revision (campaign, revision, frequency, zone, changed_at_ms, first_end_ms)
+insert into voucher.calendar_revision (campaign, revision, frequency, zone, changed_at_ms,
+                                       first_end_ms)
 select id, 1, 'month', 'Europe/Amsterdam', $1, $2 from made
 
 -- name: insert_vouchers
@@ -19,15 +20,17 @@ insert into voucher.voucher (code_key, code, campaign, inherit, currency, prefix
 select code, code, campaigns[1 + g % cardinality(campaigns)], true, 'EUR', 'BENCH', 100, $4, $3, $3
 from (select g, 'BENCH-' || upper(lpad(to_hex(g * 2654435761 % 4294967296), 10, '0')) as code
       from generate_series($1::bigint, $2::bigint - 1) g) as numbered,
-     (select array_agg(id order by id) as campaigns from voucher.campaign where prefix = 'BENCH') as c
+     (select array_agg(id order by id) as campaigns
+      from voucher.campaign where prefix = 'BENCH') as c
 
 -- name: campaigns
 -- The campaigns of the fleet, in order.
 select id from voucher.campaign where prefix = 'BENCH' order by id
 
 -- name: counted
--- What the vouchers say was redeemed and what the redemption rows say; equal, or something is broken.
-select (select coalesce(sum(total), 0)::bigint from voucher.voucher where prefix = 'BENCH') as counted,
+-- What the vouchers say was redeemed and what the rows say; equal, or something is broken.
+select (select coalesce(sum(total), 0)::bigint from voucher.voucher
+        where prefix = 'BENCH') as counted,
        (select count(*) from voucher.redemption where code_key like 'BENCH-%') as recorded
 
 -- name: settle

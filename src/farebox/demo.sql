@@ -1,5 +1,5 @@
--- The people, places and machines of a demonstration (vending-platform.md 5). Every statement of the
--- fixture takes the time of its rows as $1 and changes nothing where the row is already there.
+-- The people, places and machines of a demonstration (vending-platform.md 5). Statements of the
+-- fixture take the time of their rows as $1 and change nothing where the row is already there.
 -- The passwords behind the hashes are public: this file is never loaded beside real data.
 
 -- name: holds_other_data
@@ -25,7 +25,8 @@ on conflict do nothing
 -- name: insert_users
 -- Argon2id of 'root horse 99', 'correct horse 9' and 'battery staple 9'.
 insert into vending.users
-  (id, username, email, owner, language, password_hash, email_confirmed, created_at_ms, updated_at_ms)
+  (id, username, email, owner, language, password_hash, email_confirmed, created_at_ms,
+   updated_at_ms)
 values
   (1, 'root', 'root@example.test', 1, 1, '$argon2id$v=19$m=65536,t=3,p=4'
      || '$xC/GB7/Ox7wm8j9pTKwWxw$eyaMLEeGxXtXfvGjDcPIyJIwtrDv0H7iRdyAS5QsUys', true, $1, $1),
@@ -40,7 +41,8 @@ on conflict do nothing
 insert into vending.location
   (id, owner, name, address, postcode, city, country, time_zone, created_at_ms, updated_at_ms)
 values
-  (2, 2, 'Central Station', 'Stationsplein 1', '1012 AB', 'Amsterdam', 'NL', 'Europe/Amsterdam', $1, $1),
+  (2, 2, 'Central Station', 'Stationsplein 1', '1012 AB', 'Amsterdam', 'NL', 'Europe/Amsterdam',
+   $1, $1),
   (3, 4, 'South Pier', 'Strandweg 10', '2586 JK', 'Den Haag', 'NL', 'Europe/Amsterdam', $1, $1)
 on conflict do nothing
 
