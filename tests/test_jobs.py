@@ -33,6 +33,11 @@ class Log:
             raise self.error
 
 
+def still() -> float:
+    """A monotonic clock that stands, so that only the test's clock counts."""
+    return 0.0
+
+
 async def state(pool: Pool) -> list[tuple[str, int, str | None]]:
     """State, attempts and error of every job, in order."""
     rows = await pool.fetch("select state, attempts, error from farebox.outbox order by id")
@@ -74,7 +79,7 @@ async def test_a_job_of_a_lost_transaction_never_existed(pool: Pool, clock: Sett
 async def test_a_job_waits_for_its_time(pool: Pool, clock: SettableClock) -> None:
     """A job with a later instant is left alone until then."""
     log = Log()
-    worker = Worker(pool, clock, {"mail": log})
+    worker = Worker(pool, clock, {"mail": log}, monotonic=still)
     await outbox.put(pool, "mail", {}, clock(), at_ms=clock() + 3_600_000)
     assert await worker.drain() == 0
     clock.advance_ms(3_600_000)
@@ -92,7 +97,7 @@ async def test_unknown_kinds_stay(pool: Pool, clock: SettableClock) -> None:
 async def test_a_failure_is_tried_again_later(pool: Pool, clock: SettableClock) -> None:
     """After a failure the job waits its delay, keeps the reason, and succeeds in the end."""
     log = Log(failures=2)
-    worker = Worker(pool, clock, {"mail": log})
+    worker = Worker(pool, clock, {"mail": log}, monotonic=still)
     await outbox.put(pool, "mail", {}, clock())
     assert await worker.drain() == 1
     assert await state(pool) == [("pending", 1, "OSError: no route")]
@@ -122,7 +127,7 @@ def test_delays_double(attempt: int, least_ms: int) -> None:
 async def test_a_hopeless_job_is_dead_and_can_be_revived(pool: Pool, clock: SettableClock) -> None:
     """After the last attempt a job is dead and visible; reviving gives it all attempts again."""
     log = Log(failures=3)
-    worker = Worker(pool, clock, {"mail": log}, patience=Patience(attempts=3))
+    worker = Worker(pool, clock, {"mail": log}, monotonic=still, patience=Patience(attempts=3))
     number = await outbox.put(pool, "mail", {}, clock())
     for _ in range(5):
         await worker.drain()

@@ -71,9 +71,9 @@ async def test_a_lease_ends_by_itself(lease: Leases) -> None:
 
 async def test_renewing_keeps_it(lease: Leases) -> None:
     """A renewed lease outlives its first time."""
-    token = await taken(lease, "a", 200)
+    token = await taken(lease, "a", 1000)
     assert await lease.renew(token, LONG_MS)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(1.1)
     assert await lease.acquire("a", LONG_MS) is None
 
 
@@ -197,17 +197,18 @@ async def test_a_flush_forgets_holders_but_not_the_order(
 
 
 async def test_a_redis_that_is_away_costs_little() -> None:
-    """Nobody listens: the first call fails within its time, the next thousand cost nothing."""
-    lease = RedisLease("redis://127.0.0.1:1/0")
+    """Nobody listens: the first call fails, the next thousand fail without asking anybody."""
+    now = 0.0
+    lease = RedisLease("redis://127.0.0.1:1/0", monotonic=lambda: now)
     token = Token("a", 1, "me")
-    started = time.monotonic()
-    for call in (lease.acquire("a", 1), lease.renew(token, 1), lease.release(token)):
-        with pytest.raises(LeaseUnavailableError):
-            await call
+    with pytest.raises(LeaseUnavailableError, match="does not answer"):
+        await lease.acquire("a", 1)
+    started = time.process_time()
     for _ in range(1000):
-        with pytest.raises(LeaseUnavailableError):
-            await lease.acquire("a", 1)
-    assert time.monotonic() - started < 0.5
+        for call in (lease.acquire("a", 1), lease.renew(token, 1), lease.release(token)):
+            with pytest.raises(LeaseUnavailableError, match="a moment ago"):
+                await call
+    assert time.process_time() - started < 1
     await lease.close()
 
 
@@ -215,13 +216,13 @@ async def test_a_redis_that_hangs_and_comes_back(redis_url: str) -> None:
     """A Redis that does not answer is left alone for a second, then asked again."""
     server = Redis()
     now = 0.0
-    lease = RedisLease(server.url, monotonic=lambda: now)
+    lease = RedisLease(server.url, timeout_ms=1000, monotonic=lambda: now)
     token = await taken(lease, "a")
     server.pause()
     started = time.monotonic()
     with pytest.raises(LeaseUnavailableError):
         await lease.renew(token, LONG_MS)
-    assert time.monotonic() - started < 0.3
+    assert 0.9 < time.monotonic() - started < 5
     server.resume()
     with pytest.raises(LeaseUnavailableError, match="a moment ago"):
         await lease.renew(token, LONG_MS)

@@ -236,7 +236,8 @@ async def test_a_mail_survives_a_failing_server(
     server: Server, kind: str, pool: Pool, clock: SettableClock
 ) -> None:
     """Through the outbox: a server that fails is asked again, a refused recipient is not."""
-    worker = Worker(pool, clock, {"mail": mailer(server, kind, clock).deliver})
+    handlers = {"mail": mailer(server, kind, clock).deliver}
+    worker = Worker(pool, clock, handlers, monotonic=lambda: 0.0)
     mail = {"to": "a@example.com", "subject": "Set a new password", "text": "Use this"}
     await outbox.put(pool, "mail", mail, clock())
     server.box.refuse_data = "451 try later"
@@ -257,14 +258,17 @@ async def test_a_server_that_says_nothing(clock: SettableClock) -> None:
     """A server that accepts and then hangs costs the time-out and is tried again later."""
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+        try:
+            await reader.read()
+        finally:
+            writer.close()
 
     silent = await asyncio.start_server(hang, "127.0.0.1", 0)
     url = f"smtp://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     with pytest.raises(UnavailableError):
         await Mailer(url, SENDER, clock, timeout_s=0.1).send("a@example.com", "s", "t")
     silent.close()
+    await asyncio.sleep(0.05)
 
 
 async def states(pool: Pool) -> list[str]:
