@@ -23,8 +23,8 @@ test: $(VENV)/.tested ## everything: style, types, contracts, unit, HTTP, crash 
 
 check: test ## what CI runs: the same as `make test`
 
-crash: $(VENV)/.tested ## the crash harness alone: SIGKILL under load, nothing lost, nothing twice
-	$(BIN)/python -m pytest tests/crash -q
+crash: $(VENV)/.tested ## the long crash run: a hundred SIGKILLs under load, nothing lost or doubled
+	$(BIN)/python -m tests.crash
 
 lint: $(VENV)/.tested ## format, ruff, cython-lint and import contracts
 	$(BIN)/ruff format --check src tests benchmarks
