@@ -34,6 +34,8 @@ def main() -> int:
     say(report.table())
     for sentence in report.broken:
         say(f"  broken: {sentence}")
+    for text in report.tracebacks:
+        say(text)
     return 1 if report.broken else 0
 
 

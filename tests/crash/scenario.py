@@ -5,6 +5,7 @@ database restarted and connections cut, then waits for quiet and has the checker
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Callable
@@ -48,6 +49,8 @@ class Report:
     restarts: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    # Tracebacks in the server's log, which must have none.
+    tracebacks: list[str] = field(default_factory=list)
 
     def table(self) -> str:
         """The run as two columns."""
@@ -181,7 +184,18 @@ class Run:
             self._database.restarts,
             broken,
             self._ledger.summary(),
+            self._tracebacks(),
         )
+
+    def _tracebacks(self) -> list[str]:
+        """The ends of all tracebacks in the server's log."""
+        text = (self._folder / "server.log").read_text(errors="replace")
+        raised = [part[:4000] for part in text.split("Exception in ASGI application")[1:]]
+        for line in text.splitlines():
+            if line.startswith("{") and '"level": "error"' in line:
+                told = json.loads(line)
+                raised.append(f"{told['event']}: {told.get('exception', '')[-800:]}")
+        return raised
 
     async def _cut(self, proxy: Proxy) -> None:
         while True:
