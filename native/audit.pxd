@@ -1,8 +1,8 @@
 """Every invariant of a book, checked the slow way.
 
-The index is checked by taking it apart: each live record finds its own entry and takes back what the
-entry added to the counts of the buckets it passed; at the end nothing may be left. Then all is put
-back, so a book is the same after an audit, also after one that found something.
+The index is checked by taking it apart: each live record finds its own entry and takes back what
+the entry added to the counts of the buckets it passed; at the end nothing may be left. Then all is
+put back, so a book is the same after an audit, also after one that found something.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -15,9 +15,8 @@ cdef inline int64_t entry_bucket(const book_t* book, uint64_t hashed, uint64_t s
     """The bucket that holds a slot's entry, -1 if the search from its home does not meet it."""
     cdef uint64_t at = hash_home(book, hashed)
     cdef const bucket_t* bucket
-    cdef uint64_t step
     cdef int i
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         for i in range(10):
             if bucket.tag[i] == hash_tag(hashed) and bucket.slot[i] == slot:

@@ -1,8 +1,9 @@
 """Many calls over columns: the fold of single decisions in order (vending-commerce.md 4.18, P14).
 
-A look-up costs two cache misses, and a miss in flight costs almost nothing, so the loop keeps many in
-flight: it asks for a row's bucket 2 * AHEAD rows early and for its record AHEAD rows early. Nothing is
-added or removed while a batch runs, so the slot guessed from the tag stays right or is seen to be wrong.
+A look-up costs two cache misses, and a miss in flight costs almost nothing, so the loop keeps many
+in flight: it asks for a row's bucket 2 * AHEAD rows early and for its record AHEAD rows early.
+Nothing is added or removed while a batch runs, so the slot guessed from the tag stays right or is
+seen to be wrong.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -71,15 +72,24 @@ cdef inline bint columns_fit(const columns_t* rows, int op) noexcept nogil:
 
 
 cdef inline void decide_rows(
-    const book_t* book, const columns_t* rows, call_t* call, int op
+    const book_t* shared_book, const columns_t* shared_rows, int64_t now_ms, int op
 ) noexcept nogil:
     """Decides and applies every row in order."""
+    # Copies of our own: what the loop writes could otherwise be any of their fields.
+    cdef book_t own_book = shared_book[0]
+    cdef const book_t* book = &own_book
+    cdef columns_t rows = shared_rows[0]
+    cdef call_t call
     cdef uint64_t[RING] hashes
     cdef int64_t[RING] slots
     cdef uint64_t low, high
     cdef int64_t i, near, far, slot
     cdef record_t* record
     cdef answer_t answer
+    call.now_ms = now_ms
+    call.now_s = <uint32_t>(now_ms // 1000)
+    call.boundary_s = 0
+    call.dry = False
     for i in range(-2 * AHEAD, rows.count):
         far = i + 2 * AHEAD
         near = i + AHEAD
@@ -118,7 +128,7 @@ cdef inline void decide_rows(
         call.demand = rows.demand[i]
         call.lock_ms = rows.lock_ms[i]
         call.flags = rows.flags[i]
-        decide(book, slot, record, call, op, &answer)
+        decide(book, slot, record, &call, op, &answer)
         rows.outcome[i] = <int8_t>answer.outcome
         rows.amount_off[i] = answer.amount_off
         rows.balance[i] = answer.balance
@@ -127,12 +137,12 @@ cdef inline void decide_rows(
 
 
 cdef inline void decide_batch(
-    const book_t* book, const columns_t* rows, call_t* call, int op
+    const book_t* book, const columns_t* rows, int64_t now_ms, int op
 ) noexcept nogil:
     """One loop per operation, so that each is compiled for its own rungs."""
     if op == REDEEM:
-        decide_rows(book, rows, call, REDEEM)
+        decide_rows(book, rows, now_ms, REDEEM)
     elif op == VALIDATE:
-        decide_rows(book, rows, call, VALIDATE)
+        decide_rows(book, rows, now_ms, VALIDATE)
     else:
-        decide_rows(book, rows, call, ROLLBACK)
+        decide_rows(book, rows, now_ms, ROLLBACK)

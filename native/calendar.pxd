@@ -1,8 +1,8 @@
 """Look-ups in boundary tables: which period contains an instant (vending-commerce.md 4.2).
 
-A table is ascending epoch milliseconds; period i is the half-open interval [at[i], at[i + 1]). Outside
-the table there is no answer, never a guess. Regular spacing makes the arithmetic guess right or one
-off; whatever the spacing, the search that follows a wrong guess is bounded.
+A table is ascending epoch milliseconds; period i is the half-open interval [at[i], at[i + 1]).
+Outside the table there is no answer, never a guess. Regular spacing makes the arithmetic guess
+right or one off; whatever the spacing, the search that follows a wrong guess is bounded.
 """
 
 from libc.stdint cimport int64_t

@@ -1,7 +1,7 @@
 """One row of PostgreSQL's COPY BINARY, read in place.
 
-A row is read completely or not at all: a row that the bytes at hand do not finish is left for the next
-chunk. What the values mean is not decided here.
+A row is read completely or not at all: a row that the bytes at hand do not finish is left for the
+next chunk. What the values mean is not decided here.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t

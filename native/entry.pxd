@@ -1,7 +1,7 @@
 """A voucher's fields by name, and their way into and out of the packed record.
 
-Packing tells the first field that does not fit, so that nothing enters which the ladder's arithmetic
-was not made for. Fields are int64 as callers and columns have them.
+Packing tells the first field that does not fit, so that nothing enters which the ladder's
+arithmetic was not made for. Fields are int64 as callers and columns have them.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t

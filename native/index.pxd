@@ -1,8 +1,9 @@
 """From a key to the slots of its records: buckets of ten tags in one cache line.
 
-An entry lives in its home bucket or, when that is full, in the first later one with room. Every bucket
-counts the entries whose search passed it, so a removal leaves look-ups right and no marks behind.
-Records with equal keys stand in the order they were added. Tags only narrow; the whole key decides.
+An entry lives in its home bucket or, when that is full, in the first later one with room. Every
+bucket counts the entries whose search passed it, so a removal leaves look-ups right and no marks
+behind. Records with equal keys stand in the order they were added. Tags only narrow; the whole key
+decides.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
@@ -50,8 +51,7 @@ cdef inline int64_t index_candidate(const book_t* book, uint64_t hashed) noexcep
     cdef uint16_t tag = hash_tag(hashed)
     cdef const bucket_t* bucket
     cdef uint32_t matches
-    cdef uint64_t step
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         matches = match_tags(bucket.tag, tag)
         if matches:
@@ -65,16 +65,15 @@ cdef inline int64_t index_candidate(const book_t* book, uint64_t hashed) noexcep
 cdef inline int64_t index_list(
     const book_t* book, uint64_t low, uint64_t high, uint32_t* slots, int64_t room
 ) noexcept nogil:
-    """Writes up to `room` slots with this key, in the order they were added; returns how many exist."""
+    """Writes up to `room` slots with this key, oldest first; returns how many there are."""
     cdef uint64_t hashed = key_hash(book, low, high)
     cdef uint64_t at = hash_home(book, hashed)
     cdef uint16_t tag = hash_tag(hashed)
     cdef const bucket_t* bucket
     cdef const record_t* record
     cdef uint32_t matches, slot
-    cdef uint64_t step
     cdef int64_t found = 0
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         matches = match_tags(bucket.tag, tag)
         while matches:
@@ -103,9 +102,8 @@ cdef inline int64_t index_lowest(
     cdef const bucket_t* bucket
     cdef const record_t* record
     cdef uint32_t matches, slot
-    cdef uint64_t step
     cdef int64_t lowest = -1
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         matches = match_tags(bucket.tag, tag)
         while matches:
@@ -145,9 +143,8 @@ cdef inline void index_order(book_t* book, uint64_t hashed, uint32_t slot) noexc
     cdef bucket_t* bucket
     cdef uint32_t* behind = NULL
     cdef uint32_t matches
-    cdef uint64_t step
     cdef int position
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         matches = match_tags(bucket.tag, hash_tag(hashed))
         while matches:
@@ -172,9 +169,8 @@ cdef inline bint index_remove(book_t* book, uint64_t hashed, uint32_t slot) noex
     cdef uint16_t tag = hash_tag(hashed)
     cdef bucket_t* bucket
     cdef uint32_t matches
-    cdef uint64_t step
     cdef int position
-    for step in range(book.bucket_count):
+    for _ in range(book.bucket_count):
         bucket = &book.buckets[at]
         matches = match_tags(bucket.tag, tag)
         while matches:
@@ -197,7 +193,7 @@ cdef inline void index_refill(book_t* book, const book_t* older) noexcept nogil:
     """Places every entry of an older index anew, keeping the order of equal keys."""
     cdef const bucket_t* bucket
     cdef const record_t* record
-    cdef uint64_t home, at, step, hashed, ahead
+    cdef uint64_t home, at, hashed, ahead
     cdef int i
     for home in range(older.bucket_count):
         ahead = home + 4
@@ -206,7 +202,7 @@ cdef inline void index_refill(book_t* book, const book_t* older) noexcept nogil:
                 if older.buckets[ahead].tag[i]:
                     prefetch_read(record_at(book, older.buckets[ahead].slot[i]))
         at = home
-        for step in range(older.bucket_count):
+        for _ in range(older.bucket_count):
             bucket = &older.buckets[at]
             for i in range(10):
                 if bucket.tag[i] == 0:

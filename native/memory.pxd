@@ -1,7 +1,7 @@
 """Memory of a book: segments of records that never move, and an index that is rebuilt to grow.
 
-Everything comes from the system in zeroed pages, large ones where a book is large, and untouched pages
-cost nothing. A function that could not get memory answers False and has changed nothing.
+Everything comes from the system in zeroed pages, large ones where a book is large, and untouched
+pages cost nothing. A function that could not get memory answers False and has changed nothing.
 """
 
 from libc.stdint cimport int64_t, uint64_t

@@ -1,8 +1,8 @@
 """Every outcome of a decision, by descending precedence (vending-commerce.md 4.5).
 
-The numbers are those of the specification and of farebox.core.Outcome. The ladder in voucher.pxd sets
-one bit per refusal that applies, at the outcome's own number, so the lowest bit is the reason: the
-order of this enum *is* the order of precedence.
+The numbers are those of the specification and of farebox.core.Outcome. The ladder in voucher.pxd
+sets one bit per refusal that applies, at the outcome's own number, so the lowest bit is the
+reason: the order of this enum *is* the order of precedence.
 """
 
 

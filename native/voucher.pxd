@@ -1,13 +1,15 @@
 """The voucher record and the one decision rule over it (vending-commerce.md 4.1-4.6).
 
-Pure: numbers and a time in, an outcome and new numbers out; no clock, no allocation, no Python object.
-What a record cannot hold is refused where it enters (voucher.pyx), so nothing here can overflow:
+Pure: numbers and a time in, an outcome and new numbers out; no clock, no allocation, no Python
+object. What a record cannot hold is refused where it enters (voucher.pyx), so nothing here can
+overflow:
 
 - `count <= total < 2**32 - 1` and `total_amount < 2**62` before every redeem, else it is refused as
   REDEMPTION_LIMIT_REACHED; one redeem adds at most 2**31 - 1;
 - a rollback stops at zero and never leaves a count above its total;
-- `version` has 48 bits, the upper 16 beside the record: a mutation every microsecond lasts nine years;
-- instants are at most 2**32 - 2 seconds (the year 2106) and a hold's end fits 42 bits of milliseconds.
+- `version` has 48 bits, the upper 16 beside the record: one mutation a microsecond, for nine years;
+- instants are at most 2**32 - 2 seconds (the year 2106), and a hold's end fits 42 bits of
+  milliseconds.
 
 A window's end and an expiry are whole seconds, so that u32 holds them exactly; 2**32 - 1 is never.
 """
@@ -165,8 +167,14 @@ cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
     return a if a < b else b
 
 
+cdef inline int64_t choose(bint condition, int64_t a, int64_t b) noexcept nogil:
+    """`a if condition else b` without a jump: which voucher comes next cannot be predicted."""
+    cdef int64_t mask = -<int64_t>condition
+    return (a & mask) | (b & ~mask)
+
+
 cdef inline bint find_window(
-    const book_t* book, uint32_t calendar, const call_t* call, window_t* window
+    const book_t* book, uint32_t calendar, int64_t now_ms, uint32_t boundary_s, window_t* window
 ) noexcept nogil:
     """The window that contains now, False where neither table nor caller knows it (4.2)."""
     cdef const calendar_t* table = &book.calendars[calendar]
@@ -175,14 +183,14 @@ cdef inline bint find_window(
         window.start_s = 0
         window.end_s = 0xFFFFFFFF
         return True
-    i = calendar_find(table, call.now_ms)
+    i = calendar_find(table, now_ms)
     if i >= 0:
         window.start_s = <uint32_t>(table.at[i] // 1000)
         window.end_s = <uint32_t>(table.at[i + 1] // 1000)
         return True
     window.start_s = 0
-    window.end_s = call.boundary_s
-    return call.boundary_s != 0
+    window.end_s = boundary_s
+    return boundary_s != 0
 
 
 cdef inline void touch(
@@ -206,11 +214,13 @@ cdef inline uint32_t refusals(
 ) noexcept nogil:
     """One bit per refusal that applies, at the number of its outcome; the lowest is the reason."""
     cdef uint32_t missing = ~call.flags & <uint32_t>ALL_OK
-    cdef bint gift = policy.gift
-    cdef bint asked = gift and call.demand >= 0
+    cdef bint gift = policy.gift != 0
+    cdef bint asked = gift & (call.demand >= 0)
     cdef bint whole = (call.flags & <uint32_t>PARTIAL) == 0
     cdef bint is_held = <int64_t>(record.hold >> DEVICE_BITS) > call.now_ms
-    cdef bint is_worn = record.total == <uint32_t>0xFFFFFFFF or record.total_amount >> 62 != 0
+    cdef bint is_worn = (
+        (record.total == <uint32_t>0xFFFFFFFF) | (record.total_amount >> 62 != 0)
+    )
     # 4.5 rows 4 and 7 to 10: facts outside the voucher, resolved by the caller.
     cdef uint32_t bits = (missing & 1) << CAMPAIGN_NOT_ACTIVE | (missing & 30) << 6
     # Row 5.
@@ -228,9 +238,12 @@ cdef inline uint32_t refusals(
     # Row 13.
     bits |= <uint32_t>(gift & (balance == 0)) << BALANCE_EMPTY
     if op == REDEEM:
-        # Row 14: nothing is taken from a part, or the whole is more than the order (4.4.2).
+        # Row 14: the whole is more than the order, or a part of nothing is left (4.4.2).
         bits |= <uint32_t>(
-            asked & ((call.cap >= 0) & (call.demand > call.cap) if whole else amount_off == 0)
+            asked & (
+                (whole & (call.cap >= 0) & (call.demand > call.cap))
+                | ((not whole) & (amount_off == 0))
+            )
         ) << DEMAND_EXCEEDS_ORDER
         # Row 16.
         bits |= <uint32_t>(gift & (call.demand < 0)) << DEMAND_REQUIRED
@@ -243,20 +256,22 @@ cdef inline int64_t worth(
     const policy_t* policy, const call_t* call, int op, int64_t balance
 ) noexcept nogil:
     """What an accepted call takes off (4.4.2), or would if it were redeemed."""
-    cdef int64_t cap = INT64_MAX if op == VALIDATE or call.cap < 0 else call.cap
-    if not policy.gift:
-        return least(policy.value, cap)
-    if op == VALIDATE and call.demand < 0:
-        return balance
-    if call.flags & <uint32_t>PARTIAL:
-        return least(least(call.demand, balance), cap)
-    return call.demand
+    cdef int64_t cap = INT64_MAX
+    cdef int64_t part
+    cdef int64_t taken
+    if op == REDEEM:
+        cap = choose(call.cap < 0, INT64_MAX, call.cap)
+    part = least(least(call.demand, balance), cap)
+    taken = choose((call.flags & <uint32_t>PARTIAL) != 0, part, call.demand)
+    if op == VALIDATE:
+        taken = choose(call.demand < 0, balance, taken)
+    return choose(policy.gift != 0, taken, least(policy.value, cap))
 
 
 cdef inline void give_back(
     record_t* record, const call_t* call, int64_t count, int64_t amount, bint is_current
 ) noexcept nogil:
-    """One redemption undone (4.4.4): totals always, the window's counters if it is the same window."""
+    """One redemption undone (4.4.4): totals always, the window's counters in the same window."""
     cdef int64_t spent = least(call.demand, record.total_amount)
     record.total -= record.total != 0
     record.total_amount -= spent
@@ -286,15 +301,15 @@ cdef inline void decide(
     answer.changed = False
     answer.amount_off = 0
     answer.balance = 0
-    answer.hold_until_ms = held_until_ms if held_until_ms > call.now_ms else 0
+    answer.hold_until_ms = choose(held_until_ms > call.now_ms, held_until_ms, 0)
     if is_rare(due):
-        if not find_window(book, policy.calendar, call, &window):
+        if not find_window(book, policy.calendar, call.now_ms, call.boundary_s, &window):
             answer.outcome = NEEDS_BOUNDARY
             return
         count = 0
         amount = 0
     balance = <int64_t>policy.value - amount
-    balance = balance if policy.gift and balance > 0 else 0
+    balance = choose((policy.gift != 0) & (balance > 0), balance, 0)
 
     if op == ROLLBACK:
         answer.outcome = ACCEPTED
@@ -324,7 +339,7 @@ cdef inline void decide(
     answer.amount_off = amount_off
     if op == REDEEM:
         answer.hold_until_ms = 0
-        answer.balance = balance - amount_off if policy.gift else 0
+        answer.balance = choose(policy.gift != 0, balance - amount_off, 0)
     elif call.lock_ms > 0 and (policy.limit or policy.gift):
         # A hold is for limited vouchers only (4.6).
         answer.hold_until_ms = call.now_ms + call.lock_ms

@@ -1,30 +1,19 @@
 """The voucher book as Python sees it; the contract is in farebox/core/voucher.pyi.
 
-The kernels are in voucher.pxd (record, ladder), index.pxd and batch.pxd. Here is what they must not do:
-take memory, check what enters, turn Python values into numbers and back.
+The kernels are in voucher.pxd (record, ladder), index.pxd and batch.pxd. Here is what they must not
+do: take memory, check what enters, turn Python values into numbers and back.
 """
 
 import os
 
 cimport cython
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_GetBuffer,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport (
-    INT64_MAX,
-    UINT64_MAX,
-    int8_t,
-    int32_t,
-    int64_t,
-    uint8_t,
-    uint32_t,
-    uint64_t,
+    INT64_MAX, UINT64_MAX, int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t,
 )
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -35,45 +24,17 @@ from batch cimport LOCK_BITS, columns_fit, columns_t, decide_batch
 from calendar cimport calendar_ascends, calendar_pace, calendar_t
 from copy_rows cimport MALFORMED, UNFINISHED, header_read, row_read, row_t
 from entry cimport (
-    IDENTITY_BITS,
-    entry_t,
-    fits,
-    pack_entry,
-    pack_version,
-    unpack_entry,
-    unpack_id,
-    unpack_version,
+    IDENTITY_BITS, entry_t, fits, pack_entry, pack_version, unpack_entry, unpack_id, unpack_version,
 )
 from index cimport index_add, index_drop, index_list
 from memory cimport (
-    SEGMENT,
-    book_bytes,
-    book_close,
-    book_extend,
-    book_open,
-    book_policies,
-    book_resize,
+    SEGMENT, book_bytes, book_close, book_extend, book_open, book_policies, book_resize,
 )
 from voucher cimport (
-    DEVICE_BITS,
-    LONG_CODE,
-    NEVER_S,
-    POLICY_SHIFT,
-    SHARED,
-    answer_t,
-    book_t,
-    call_t,
-    decide,
-    policy_t,
-    record_at,
-    record_t,
-    saved_t,
-    side_at,
-    side_t,
-    slot_give,
-    slot_take,
-    spendable,
+    DEVICE_BITS, LONG_CODE, NEVER_S, POLICY_SHIFT, SHARED, answer_t, book_t, call_t, decide,
+    policy_t, record_at, record_t, saved_t, side_at, side_t, slot_give, slot_take, spendable,
 )
+
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
@@ -90,12 +51,8 @@ PRODUCT_OK = voucher.PRODUCT_OK
 PARTIAL = voucher.PARTIAL
 ALL_OK = voucher.ALL_OK
 
-cdef tuple FEED_COLUMNS = (
-    "code_key", "id", "active", "expires_before_ms", "count", "amount", "total", "total_amount",
-    "period_end_ms", "period_seq", "version",
-)
-
 include "answers.pxi"
+include "doors.pxi"
 
 
 @cython.final
@@ -106,12 +63,8 @@ cdef class Book:
     cdef bint is_busy
     cdef dict policies          # settings -> policy number
     cdef dict calendar_numbers  # (zone, frequency) -> calendar number
-    cdef dict long_codes        # code -> [number, records]
-    cdef dict long_names        # number -> code
-    cdef uint64_t long_next
-    # The COPY stream under way: bytes of an unfinished row, rows read; -1 = before the header.
-    cdef bytes feed_rest
-    cdef int64_t feed_row
+    cdef Codes codes
+    cdef Stream stream
 
     def __cinit__(self, int64_t capacity=1024, *, seed=None):
         cdef bytes secret
@@ -124,10 +77,8 @@ cdef class Book:
         self.book.seed[1] |= 1
         self.policies = {}
         self.calendar_numbers = {}
-        self.long_codes = {}
-        self.long_names = {}
-        self.feed_rest = b""
-        self.feed_row = -1
+        self.codes = Codes()
+        self.stream = Stream()
         self._calendar(0, 0)
         if not book_open(&self.book) or not book_resize(&self.book, capacity // 5 + 2):
             raise MemoryError
@@ -153,7 +104,7 @@ cdef class Book:
     @property
     def feeding(self):
         """A COPY stream has begun and its trailer has not come."""
-        return self.feed_row >= 0 or len(self.feed_rest) > 0
+        return self.stream.row >= 0 or len(self.stream.rest) > 0
 
     cdef int _own(self) except -1:
         if self.is_busy:
@@ -224,81 +175,6 @@ cdef class Book:
         self.book.policy_count += 1
         return number
 
-    # Keys. A long code is interned: its key is a mark that no printable code starts with, and its number.
-
-    cdef bint _key(self, str code, uint64_t* key) except -1:
-        """The key to look a code up; False if no record can have it."""
-        cdef Py_ssize_t size
-        cdef const char* text = ascii_text(code, &size)
-        cdef object known
-        if text != NULL and size <= 16:
-            key[0] = 0
-            key[1] = 0
-            memcpy(key, text, size)
-            return True
-        known = self.long_codes.get(code)
-        key[0] = LONG_CODE
-        key[1] = UINT64_MAX if known is None else known[0]
-        return known is not None
-
-    cdef int _intern(self, str code, uint64_t* key) except -1:
-        """The key of a record about to be added."""
-        cdef list known
-        if self._key(code, key):
-            if key[0] == LONG_CODE:
-                self.long_codes[code][1] += 1
-            return 0
-        key[1] = self.long_next
-        self.long_next += 1
-        self.long_codes[code] = [key[1], 1]
-        self.long_names[key[1]] = code
-        return 0
-
-    cdef int _release(self, const record_t* record) except -1:
-        """A record with this key is gone; the last one takes the long code with it."""
-        cdef list known
-        if record.key[0] == LONG_CODE:
-            known = self.long_codes[self.long_names[record.key[1]]]
-            known[1] -= 1
-            if known[1] == 0:
-                del self.long_codes[self.long_names.pop(record.key[1])]
-        return 0
-
-    def pack(self, list codes):
-        """uint64[n, 2] look-up keys of canonical codes, for `batch`."""
-        cdef bytearray keys = bytearray(16 * len(codes))
-        cdef char* at = keys
-        cdef uint64_t[2] key
-        cdef Py_ssize_t i
-        for i in range(len(codes)):
-            self._key(codes[i], key)
-            memcpy(at + 16 * i, key, 16)
-        return keys
-
-    def find(self, str code):
-        """Slots of all records with exactly this canonical code, in the order they were added."""
-        cdef uint64_t[2] key
-        cdef uint32_t[8] slots
-        cdef int64_t n
-        if not self._key(code, key):
-            return ()
-        n = index_list(&self.book, key[0], key[1], slots, 8)
-        if n == 1:
-            return (slots[0],)
-        if n <= 8:
-            return tuple([slots[i] for i in range(n)])
-        return self._find_many(key, n)
-
-    cdef tuple _find_many(self, const uint64_t* key, int64_t n):
-        cdef uint32_t* slots = <uint32_t*>malloc(<size_t>n * sizeof(uint32_t))
-        if slots == NULL:
-            raise MemoryError
-        try:
-            index_list(&self.book, key[0], key[1], slots, n)
-            return tuple([slots[i] for i in range(n)])
-        finally:
-            free(slots)
-
     # Records.
 
     cdef record_t* _record(self, int64_t slot) except NULL:
@@ -327,7 +203,7 @@ cdef class Book:
         if 2 * (self.book.live + 1) > 15 * self.book.bucket_count:
             if not book_resize(&self.book, self.book.bucket_count * 3 // 2 + 1):
                 raise MemoryError
-        self._intern(code, fresh.key)
+        self.codes.intern(code, fresh.key)
         slot = slot_take(&self.book)
         record_at(&self.book, slot)[0] = fresh
         side_at(&self.book, slot)[0] = side
@@ -361,7 +237,7 @@ cdef class Book:
     def remove(self, int64_t slot):
         """Takes a record out; its slot may be used again."""
         self._own()
-        self._release(self._record(slot))
+        self.codes.release(self._record(slot))
         index_drop(&self.book, <uint32_t>slot)
         slot_give(&self.book, slot)
 
@@ -382,6 +258,13 @@ cdef class Book:
         """The present version of a record."""
         return unpack_version(self._record(slot), side_at(&self.book, slot))
 
+    def code(self, int64_t slot):
+        """The canonical code of a record."""
+        cdef const record_t* record = self._record(slot)
+        if record.key[0] == LONG_CODE:
+            return self.codes.names[record.key[1]]
+        return PyBytes_FromStringAndSize(<const char*>record.key, 16).rstrip(b"\0").decode("ascii")
+
     def period_seq(self, int64_t slot):
         """How many resets the record has seen; a redemption notes it for its rollback."""
         self._record(slot)
@@ -401,7 +284,7 @@ cdef class Book:
         return PyBytes_FromStringAndSize(<const char*>&saved, sizeof(saved_t))
 
     def restore(self, int64_t slot, bytes saved, int64_t version):
-        """Undo: puts `saved` back exactly if the record's version still is `version`, else False."""
+        """Undo: puts `saved` back if the record's version still is `version`, else False."""
         cdef record_t* record
         cdef side_t* side
         cdef saved_t older
@@ -445,6 +328,41 @@ cdef class Book:
         record.hold = 0
         pack_version(record, side, unpack_version(record, side) + 1)
 
+    # Codes.
+
+    def pack(self, list codes):
+        """uint64[n, 2] look-up keys of canonical codes, for `batch`."""
+        cdef bytearray keys = bytearray(16 * len(codes))
+        cdef char* at = keys
+        cdef uint64_t[2] key
+        cdef Py_ssize_t i
+        for i in range(len(codes)):
+            self.codes.key(codes[i], key)
+            memcpy(at + 16 * i, key, 16)
+        return keys
+
+    def find(self, str code):
+        """Slots of all records with exactly this canonical code, in the order they were added."""
+        cdef uint64_t[2] key
+        cdef uint32_t[8] few
+        cdef uint32_t* many
+        cdef int64_t n
+        if not self.codes.key(code, key):
+            return ()
+        n = index_list(&self.book, key[0], key[1], few, 8)
+        if n == 1:
+            return (few[0],)
+        if n <= 8:
+            return tuple([few[i] for i in range(n)])
+        many = <uint32_t*>malloc(<size_t>n * sizeof(uint32_t))
+        if many == NULL:
+            raise MemoryError
+        index_list(&self.book, key[0], key[1], many, n)
+        try:
+            return tuple([many[i] for i in range(n)])
+        finally:
+            free(many)
+
     # Decisions.
 
     def decide(
@@ -457,8 +375,7 @@ cdef class Book:
         cdef Decision decision = Decision.__new__(Decision)
         cdef call_t call
         cdef answer_t answer
-        if self.is_busy:
-            self._own()
+        self._own()
         check_call(op, now_ms, boundary_ms)
         if device < 0 or device >> DEVICE_BITS or lock_ms < 0 or lock_ms >> LOCK_BITS:
             raise ValueError(f"device {device} or lock_ms {lock_ms} is out of range")
@@ -488,37 +405,17 @@ cdef class Book:
     ):
         """The fold of single calls in order, over columns of equal length."""
         cdef columns_t rows
-        cdef call_t call
         cdef Columns given = Columns.__new__(Columns)
         self._own()
         check_call(op, now_ms, 0)
-        rows.key = <const uint8_t*>given.take(keys, "keys", b"QLB", 8, -1, False)
-        rows.count = given.views[0].len // 16
-        if given.views[0].len % 16:
-            raise ValueError("keys: not two items of 8 bytes for each row")
-        rows.device = <const int32_t*>given.take(device, "device", b"il", 4, rows.count, False)
-        rows.cap = <const int64_t*>given.take(cap, "cap", b"ql", 8, rows.count, False)
-        rows.demand = <const int64_t*>given.take(demand, "demand", b"ql", 8, rows.count, False)
-        rows.lock_ms = <const int64_t*>given.take(lock_ms, "lock_ms", b"ql", 8, rows.count, False)
-        rows.flags = <const uint8_t*>given.take(flags, "flags", b"B", 1, rows.count, False)
-        rows.outcome = <int8_t*>given.take(outcome, "outcome", b"b", 1, rows.count, True)
-        rows.amount_off = <int64_t*>given.take(
-            amount_off, "amount_off", b"ql", 8, rows.count, True
-        )
-        rows.balance = <int64_t*>given.take(balance, "balance", b"ql", 8, rows.count, True)
-        rows.hold_until_ms = <int64_t*>given.take(
-            hold_until_ms, "hold_until_ms", b"ql", 8, rows.count, True
-        )
-        rows.changed = <uint8_t*>given.take(changed, "changed", b"B?", 1, rows.count, True)
+        given.take_keys(&rows, keys)
+        given.take_arguments(&rows, device, cap, demand, lock_ms, flags)
+        given.take_answers(&rows, outcome, amount_off, balance, hold_until_ms, changed)
         if not columns_fit(&rows, op):
             raise ValueError("a device, a lock_ms or a rollback's demand is out of range")
-        call.now_ms = now_ms
-        call.now_s = <uint32_t>(now_ms // 1000)
-        call.boundary_s = 0
-        call.dry = False
         self.is_busy = True
         with nogil:
-            decide_batch(&self.book, &rows, &call, op)
+            decide_batch(&self.book, &rows, now_ms, op)
         self.is_busy = False
 
     # Many at once, and all.
@@ -526,73 +423,24 @@ cdef class Book:
     def feed(self, chunk, int64_t policy):
         """Streams PostgreSQL COPY BINARY into the book; returns the slots of completed rows."""
         cdef list slots = []
-        cdef const uint8_t[::1] given = chunk
-        cdef bytes joined
-        cdef const uint8_t* at
-        cdef int64_t left, used
-        cdef row_t row
+        cdef entry_t entry
+        cdef str code
         self._own()
         if not 0 <= policy < <int64_t>self.book.policy_count:
             raise ValueError(f"no policy {policy}")
-        # The unfinished end of the last chunk is at most a row long, so joining costs one copy.
-        joined = self.feed_rest + bytes(given) if self.feed_rest else bytes(given)
-        at = joined
-        left = len(joined)
-        if self.feed_row < 0:
-            used = header_read(at, left)
-            if used == MALFORMED:
-                self.feed_rest = b""
-                raise ValueError("not a COPY BINARY stream")
-            if used == UNFINISHED:
-                self.feed_rest = joined
-                return slots
-            self.feed_row = 0
-            at += used
-            left -= used
-        self.feed_rest = b""
-        while True:
-            used = row_read(at, left, &row)
-            if used <= 0:
-                break
-            try:
-                slots.append(self._feed_row(&row, policy))
-            except ValueError as error:
-                number, self.feed_row = self.feed_row + 1, -1
-                raise ValueError(f"row {number}: {error}") from None
-            self.feed_row += 1
-            at += used
-            left -= used
-        if used == UNFINISHED:
-            self.feed_rest = PyBytes_FromStringAndSize(<const char*>at, left)
-            return slots
-        number, self.feed_row = self.feed_row + 1, -1
-        if used == MALFORMED:
-            name = FEED_COLUMNS[row.column] if row.column >= 0 else "the number of columns"
-            raise ValueError(f"row {number}: {name} is malformed")
-        if left != 2:
-            raise ValueError(f"row {number}: bytes after the trailer")
-        return slots
-
-    cdef int64_t _feed_row(self, const row_t* row, int64_t policy) except -1:
-        cdef entry_t entry
-        cdef bytes code = PyBytes_FromStringAndSize(row.code, row.code_size)
+        self.stream.offer(chunk)
         entry.policy = policy
-        entry.voucher_id = row.value[1]
-        entry.active = row.value[2]
-        entry.expires_before_ms = row.value[3]
-        entry.count = row.value[4]
-        entry.amount = row.value[5]
-        entry.total = row.value[6]
-        entry.total_amount = row.value[7]
-        entry.period_end_ms = row.value[8]
-        entry.period_seq = row.value[9]
-        entry.version = row.value[10]
-        entry.hold_device = -1
-        entry.hold_until_ms = 0
-        return self._insert(code.decode("latin-1"), &entry)
+        while True:
+            code = self.stream.take(&entry)
+            if code is None:
+                return slots
+            try:
+                slots.append(self._insert(code, &entry))
+            except ValueError as error:
+                self.stream.fail(str(error))
 
     def check(self):
-        """Verifies every invariant of records and index; AssertionError names the first broken one."""
+        """Verifies all invariants of records and index; AssertionError names a broken one."""
         cdef const char* broken = audit(&self.book)
         cdef dict counted = {}
         cdef const record_t* record
@@ -603,9 +451,5 @@ cdef class Book:
             record = record_at(&self.book, slot)
             if record.key[0] == LONG_CODE:
                 counted[record.key[1]] = counted.get(record.key[1], 0) + 1
-        if counted != {number: records for number, records in self.long_codes.values()}:
+        if not self.codes.agree(counted):
             raise AssertionError("long codes and the records that name them disagree")
-        if {code: known[0] for code, known in self.long_codes.items()} != {
-            code: number for number, code in self.long_names.items()
-        }:
-            raise AssertionError("long codes and their numbers disagree")

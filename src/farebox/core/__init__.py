@@ -1,7 +1,7 @@
 """The native core's names: decisions over numbers and a time, without I/O, clock or randomness.
 
-`farebox.core.voucher` holds the voucher book, `farebox.core.calendar` the boundary tables. The order
-of `Outcome` is the order in which refusals are reported (vending-commerce.md 4.5).
+`farebox.core.voucher` holds the voucher book, `farebox.core.calendar` the boundary tables. The
+order of `Outcome` is the order in which refusals are reported (vending-commerce.md 4.5).
 """
 
 from enum import IntEnum
