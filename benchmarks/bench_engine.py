@@ -185,7 +185,8 @@ async def _compare(
 
 def _metric(runs: dict[str, list[Measured]], pool_size: int) -> Metric:
     def middle(name: str, field: str = "per_second") -> float:
-        return statistics.median(getattr(run, field) for run in runs[name])
+        values: list[float] = [getattr(run, field) for run in runs[name]]
+        return statistics.median(values)
 
     pairs = zip(runs["desk"], runs["one_statement"], strict=True)
     return Metric(
