@@ -37,7 +37,7 @@ class Call:
     __slots__ = (
         "blocked", "by_user", "campaign", "code_key", "demand", "device", "facts", "fingerprint",
         "force", "future", "guard", "items", "label", "lock_ms", "op", "order_amount", "order_id",
-        "partial", "refund", "request", "rounds", "slots", "voucher_id",
+        "partial", "refund", "request", "slots", "voucher_id",
     )  # fmt: skip
 
     future: "asyncio.Future[Answer]"
@@ -84,7 +84,6 @@ class Call:
         self.force = force
         self.refund = refund
         self.blocked = False
-        self.rounds = 0
         # The candidates that this call may mean, found for the batch that decides it.
         self.slots: tuple[int, ...] = ()
 

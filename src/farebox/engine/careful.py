@@ -78,12 +78,12 @@ class Careful:
                     # A candidate came between the two locks; its campaign must be locked first.
                     raise ComparisonLostError
                 self._note_losers(rows)
-                if not await desk.put(code_keys, rows):
+                if not await desk.reader.put(code_keys, rows):
                     raise ComparisonLostError
                 for call in calls:
                     call.slots = desk.shelf.in_scope(call)
                 # A rollback of an unknown order writes one row for every candidate.
-                await desk.take_ids(sum(len(call.slots) + 2 for call in calls))
+                await desk.ids.ensure(sum(len(call.slots) + 2 for call in calls))
                 orders = await self._orders(calls)
                 batch.now_ms = self._clock()
                 for call in calls:

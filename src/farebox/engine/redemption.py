@@ -2,17 +2,16 @@
 
 One task takes all waiting calls at once, decides them in order of arrival with the native core and
 commits them in one round trip; an answer leaves only after that commit. While a batch commits, the
-next one gathers. Promises are those of vending-commerce.md 4.14: linearizable per voucher over any
-number of processes, durable before acknowledged, never above a limit or below zero. The desk knows
-no HTTP, and it trusts nothing it holds: what a decision relied on is compared in the commit.
+next one gathers and is decided, ready to follow. Promises are those of vending-commerce.md 4.14:
+linearizable per voucher over any number of processes, durable before acknowledged, never above a
+limit or below zero. The desk knows no HTTP, and it trusts nothing it holds: what a decision relied
+on is compared in the commit.
 """
 
 import asyncio
 import contextlib
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import structlog
 
@@ -22,11 +21,12 @@ from farebox.engine.calls import REDEEM, REFUND, ROLLBACK, UNLOCK, VALIDATE, Ans
 from farebox.engine.careful import Careful
 from farebox.engine.contention import Contention
 from farebox.engine.deciding import Decider
+from farebox.engine.events import DELAY_S, EventIds, QuietHistory
 from farebox.engine.guessing import BLOCK_S, Guard
 from farebox.engine.notes import Notes, Orders
+from farebox.engine.reading import Reader
 from farebox.engine.returning import Returns
-from farebox.engine.shelf import Shelf, by_code, in_order
-from farebox.engine.terms import Campaign
+from farebox.engine.shelf import Shelf
 from farebox.engine.warming import warm
 from farebox.locks import Leases
 from farebox.storage.redemption import (
@@ -37,13 +37,26 @@ from farebox.storage.redemption import (
 )
 
 CALLS_MAX = 1024
+# From this many waiting calls on, half go first: their commit and the decisions on the others then
+# run side by side.
+HALVES_MIN = 32
 WAITING_MAX = 20_000
 RECENT_MAX = 65_536
-HISTORY_MAX = 8192
-HISTORY_DELAY_S = 0.5
-ROUNDS_MAX = 5
+# A batch needs at most one id a call; this many more are kept for the next.
+IDS_AHEAD = 2 * CALLS_MAX
 
 log = structlog.get_logger()
+
+
+class Flight:
+    """A batch whose commit is under way."""
+
+    __slots__ = ("batch", "calls", "commit")
+
+    def __init__(self, batch: Batch, calls: list[Call], commit: "asyncio.Task[None]") -> None:
+        self.batch = batch
+        self.calls = calls
+        self.commit = commit
 
 
 class Desk:
@@ -68,21 +81,21 @@ class Desk:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._warm_s = warm_s
-        self._ids: list[tuple[int, int]] = []
-        self._quiet: list[tuple[Any, ...]] = []
-        self._quiet_since = 0.0
-        # Orders answered lately: a retry goes straight to the careful path instead of losing a
-        # batch.
+        # Orders sent to their commit lately: a retry goes straight to the careful path instead of
+        # losing a batch.
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._flight: Flight | None = None
+        self._history = QuietHistory(ledger)
+        self.ids = EventIds(ledger)
         self.shelf = Shelf(memory_bytes)
+        self.reader = Reader(ledger, self.shelf)
         self.guard = Guard()
-        notes = Notes(self.shelf, spelling, self._take_id, replay_window_ms)
+        notes = Notes(self.shelf, spelling, self.ids.take, replay_window_ms)
         self._decider = Decider(notes)
         self._returns = Returns(notes, self.guard)
         self.careful = Careful(ledger, self, clock)
         self.contention = Contention(leases, self._resubmit)
-        # Versions that a batch relied on when it lost its comparison; the careful path finds the
-        # losers.
+        # Versions that a batch relied on when it lost; the careful path finds the losers.
         self.relied_on: dict[int, int] = {}
         # Counted for the metrics: batches, calls, lost comparisons, unknown outcomes.
         self.batches = self.calls = self.lost = self.settled = 0
@@ -124,23 +137,15 @@ class Desk:
         self._wake.set()
 
     async def _run(self) -> None:
-        while True:
-            if not self._waiting:
-                if self._stopping and not self.contention.parked:
-                    break
-                timeout_s = HISTORY_DELAY_S if self._quiet else None
+        while self._waiting or self._flight or self.contention.parked or not self._stopping:
+            if not self._waiting and not self._has_landed:
+                timeout_s = DELAY_S if self._history.waits else None
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), timeout_s)
             self._wake.clear()
-            calls, self._waiting = self._waiting[:CALLS_MAX], self._waiting[CALLS_MAX:]
+            calls = self._take()
             try:
-                if self._ledger.broken:
-                    await self._settle()
-                if calls:
-                    self.batches += 1
-                    self.calls += len(calls)
-                    await self._process(calls)
-                await self._write_quiet()
+                await self._work(calls)
             except (NotWrittenError, OutcomeUnknownError) as error:
                 log.warning("desk.unavailable", error=str(error))
                 self.fail(calls, UnavailableError("The database cannot be reached"))
@@ -150,37 +155,121 @@ class Desk:
                 self._evict(calls)
                 self.fail(calls, UnavailableError("The service is unavailable"))
         with contextlib.suppress(NotWrittenError, OutcomeUnknownError):
-            await self._write_quiet(now=True)
+            await self._history.write()
+
+    @property
+    def _has_landed(self) -> bool:
+        return self._flight is not None and self._flight.commit.done()
+
+    def _take(self) -> list[Call]:
+        """The calls of the next batch: all, or half of many when nothing is in flight."""
+        count = len(self._waiting)
+        if self._flight is None and count >= HALVES_MIN:
+            count = (count + 1) // 2
+        count = min(count, CALLS_MAX)
+        calls, self._waiting = self._waiting[:count], self._waiting[count:]
+        return calls
+
+    async def _work(self, calls: list[Call]) -> None:
+        if self._has_landed or self._history.is_due:
+            await self._land()
+        if self._flight is None and self._ledger.broken:
+            await self._settle()
+        if calls:
+            self.batches += 1
+            self.calls += len(calls)
+            await self._process(calls)
+        if self._history.is_due and self._flight is None:
+            await self._history.write()
 
     async def _process(self, calls: list[Call]) -> None:
-        self.shelf.make_room()
+        """Decides a batch and sends its commit off; the one before it lands first.
+
+        While a commit is in flight its connection is taken and the records it changed must stay, so
+        whatever reads, evicts or locks waits for it to land.
+        """
+        if self.contention.hot or self.shelf.is_over or self.ids.left < 2 * len(calls):
+            await self._land()
+        if self._flight is None:
+            self.shelf.make_room()
+            if self.ids.left < IDS_AHEAD:
+                await self.ids.ensure(IDS_AHEAD)
         plain, careful = self._sort(calls)
-        if plain:
-            await self.take_ids(len(plain))
-            await self._hold(plain)
-            batch = self._decide(plain)
-            if batch.writes:
-                try:
-                    await self._ledger.commit_batch(batch.columns(self.shelf))
-                except ComparisonLostError:
-                    self.lost += 1
-                    self.relied_on = batch.versions(self.shelf)
-                    self._evict(plain)
-                    careful = self._again(plain, careful)
-                except NotWrittenError as error:
-                    log.warning("desk.not_written", error=str(error))
-                    batch.undo(self.shelf)
-                    careful = self._again(plain, careful)
-                except OutcomeUnknownError:
-                    self._evict(plain)
-                    careful = self._again(plain, careful)
-                    await self._settle()
-                else:
-                    self.finish(batch)
-            else:
-                self.finish(batch)
+        missing, looked_at = self.reader.wanted(plain)
+        if (missing or looked_at or careful) and self._flight is not None:
+            await self._land()
+            missing, looked_at = self.reader.wanted(plain)
+        if missing or looked_at:
+            await self.reader.hold(plain, missing, looked_at)
+        batch = Batch(self._clock())
+        for call in plain:
+            self.decide_one(call, batch, None)
+        if not await self._send(batch, plain):
+            self._resubmit(plain)
+            return
         if careful:
+            await self._land()
             await self._carefully(careful)
+
+    async def _send(self, batch: Batch, calls: list[Call]) -> bool:
+        """Sends a commit off, or answers at once where there is none.
+
+        False if the commit before it failed: this batch was decided on what never came to be.
+        """
+        columns = batch.columns(self.shelf) if batch.writes else None
+        if not await self._land(batch):
+            return False
+        if columns is None:
+            self.finish(batch)
+            return True
+        for row in batch.redemptions:
+            self._recent[row[1], row[3], row[4]] = None
+        while len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+        commit = asyncio.create_task(self._ledger.commit_batch(columns))
+        commit.add_done_callback(lambda _: self._wake.set())
+        self._flight = Flight(batch, calls, commit)
+        return True
+
+    async def _land(self, after: Batch | None = None) -> bool:
+        """Waits for the commit in flight. False if it failed, and then `after` is undone.
+
+        Calls of a failed batch go the careful way before anything newer is decided.
+        """
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return True
+        try:
+            await flight.commit
+        except (ComparisonLostError, NotWrittenError, OutcomeUnknownError) as error:
+            if after is not None:
+                after.undo(self.shelf)
+            await self._crash(flight, error)
+            return False
+        except Exception:
+            self._evict(flight.calls)
+            self.fail(flight.calls, UnavailableError("The service is unavailable"))
+            raise
+        self.finish(flight.batch)
+        return True
+
+    async def _crash(self, flight: Flight, error: Exception) -> None:
+        """A commit failed: nothing of it is kept, and its calls are decided anew under locks."""
+        calls = [call for call in flight.calls if not call.future.done()]
+        if isinstance(error, ComparisonLostError):
+            self.lost += 1
+            self.relied_on = flight.batch.versions(self.shelf)
+        else:
+            log.warning("desk.not_committed", error=str(error))
+        self._evict(calls)
+        try:
+            if isinstance(error, OutcomeUnknownError):
+                await self._settle()
+            await self._carefully(calls)
+        except (NotWrittenError, OutcomeUnknownError):
+            self.fail(calls, UnavailableError("The database cannot be reached"))
+            raise
+        finally:
             self.relied_on = {}
 
     def _sort(self, calls: list[Call]) -> tuple[list[Call], list[Call]]:
@@ -204,7 +293,6 @@ class Desk:
             op = call.op
             if (
                 call.blocked
-                or call.rounds
                 or op >= ROLLBACK
                 or call.code_key in codes
                 or (op == REDEEM and (call.code_key, call.device, call.order_id) in self._recent)
@@ -214,81 +302,6 @@ class Desk:
             else:
                 plain.append(call)
         return plain, careful
-
-    def _again(self, plain: list[Call], careful: list[Call]) -> list[Call]:
-        """All calls of a batch that failed, in order of arrival, for the careful path."""
-        for call in plain:
-            call.rounds += 1
-        return [call for call in plain if not call.future.done()] + careful
-
-    async def _hold(self, calls: Sequence[Call]) -> None:
-        """Reads every code that is not held, and checks held ones that are only looked at.
-
-        A redeem's copy is compared in its commit; a validation has none: its copy is compared here.
-        """
-        missing: set[str] = set()
-        looked_at: set[str] = set()
-        in_scope = self.shelf.in_scope
-        for call in calls:
-            call.slots = in_scope(call)
-            if not call.slots:
-                # An unknown code is always asked of the database, never answered from memory.
-                missing.add(call.code_key)
-            elif call.op == VALIDATE:
-                looked_at.add(call.code_key)
-        looked_at -= missing
-        if looked_at:
-            missing |= await self._moved_on(sorted(looked_at))
-        if missing:
-            await self.read(sorted(missing))
-            for call in calls:
-                if call.code_key in missing:
-                    call.slots = in_scope(call)
-
-    async def _moved_on(self, code_keys: list[str]) -> set[str]:
-        """Those held codes whose candidates, versions or policies are no longer what we hold."""
-        now = {
-            key: {tuple(row) for row in in_order(rows)}
-            for key, rows in by_code(await self._ledger.read_versions(code_keys))
-        }
-        return {key for key in code_keys if self.shelf.versions(key) != now.get(key)}
-
-    async def read(self, code_keys: list[str]) -> None:
-        """Holds all candidates of these codes as they are in the database now."""
-        for _ in range(ROUNDS_MAX):
-            rows = await self._ledger.read_codes(code_keys)
-            if await self.put(code_keys, rows):
-                return
-        raise NotWrittenError("campaigns keep changing")
-
-    async def put(self, code_keys: Iterable[str], rows: Sequence[Any]) -> bool:
-        """Holds these rows. False if a campaign is newer than its vouchers' rows: read again."""
-        campaigns = self.shelf.campaigns
-        wanted = {
-            row["campaign"]
-            for row in rows
-            if (known := campaigns.get(row["campaign"])) is None
-            or known.revision != row["policy_revision"]
-        }
-        if wanted:
-            for row in await self._ledger.read_campaigns(sorted(wanted)):
-                self.shelf.adopt(Campaign(row))
-        rows_of = dict(by_code(rows))
-        fresh = True
-        for key in code_keys:
-            held = rows_of.get(key, [])
-            if all(campaigns[row["campaign"]].revision == row["policy_revision"] for row in held):
-                self.shelf.put(key, held)
-            else:
-                self.shelf.evict(key)
-                fresh = False
-        return fresh
-
-    def _decide(self, calls: list[Call]) -> Batch:
-        batch = Batch(self._clock())
-        for call in calls:
-            self.decide_one(call, batch, None)
-        return batch
 
     def decide_one(self, call: Call, batch: Batch, orders: Orders | None) -> None:
         """One decision; what it refuses with an error becomes its answer."""
@@ -315,17 +328,9 @@ class Desk:
         return Answer(404, self._spelling.unknown(op))
 
     def finish(self, batch: Batch) -> None:
-        """After the commit: answers leave, orders are remembered, quiet history waits its turn."""
+        """After the commit: answers leave, quiet history waits its turn."""
         batch.keep(self.shelf)
-        recent = self._recent
-        for row in batch.redemptions:
-            recent[row[1], row[3], row[4]] = None
-        while len(recent) > RECENT_MAX:
-            recent.popitem(last=False)
-        if batch.quiet:
-            if not self._quiet:
-                self._quiet_since = time.monotonic()
-            self._quiet += batch.quiet
+        self._history.add(batch.quiet)
         for call, answer in batch.answers:
             if call.future.done():
                 continue
@@ -338,7 +343,7 @@ class Desk:
         for key in {call.code_key for call in calls}:
             self.shelf.evict(key)
 
-    async def _carefully(self, calls: list[Call]) -> None:
+    async def _carefully(self, calls: Sequence[Call]) -> None:
         try:
             await self.careful.serve(calls)
         except OutcomeUnknownError:
@@ -351,31 +356,6 @@ class Desk:
         self.settled += 1
         if not await self._ledger.settle():
             raise OutcomeUnknownError("the old connection may still commit")
-
-    def _take_id(self) -> int:
-        first, end = self._ids[0]
-        if first + 1 == end:
-            self._ids.pop(0)
-        else:
-            self._ids[0] = (first + 1, end)
-        return first
-
-    async def take_ids(self, wanted: int) -> None:
-        """Enough ids for what is about to be decided; decisions themselves never wait."""
-        while sum(end - first for first, end in self._ids) < wanted + 64:
-            self._ids.append(await self._ledger.take_event_ids())
-
-    async def _write_quiet(self, now: bool = False) -> None:
-        """Writes the history of plain validations: twice a second, sooner when much has come."""
-        if not self._quiet:
-            return
-        due = time.monotonic() - self._quiet_since >= HISTORY_DELAY_S
-        if now or due or len(self._quiet) >= HISTORY_MAX:
-            rows, self._quiet = self._quiet, []
-            try:
-                await self._ledger.add_history(rows)
-            except NotWrittenError as error:
-                log.warning("desk.history_lost", rows=len(rows), error=str(error))
 
     @staticmethod
     def fail(calls: Iterable[Call], error: DomainError) -> None:

@@ -63,6 +63,11 @@ class Shelf:
             number = self._devices[identity] = len(self._devices)
         return number
 
+    @property
+    def is_over(self) -> bool:
+        """Whether vouchers or device numbers are beyond their bounds."""
+        return len(self.book) > self.capacity or len(self._devices) > DEVICES_MAX
+
     def make_room(self) -> None:
         """Called between batches: keeps vouchers and device numbers within their bounds."""
         if len(self._devices) > DEVICES_MAX:

@@ -46,6 +46,8 @@ class OutcomeUnknownError(Exception):
 
 GONE = (
     asyncpg.InterfaceError,
+    # What the driver says of itself when a connection ends in the middle of an answer.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     ConnectionError,
     OSError,

@@ -1,0 +1,87 @@
+"""Brings vouchers onto the shelf, and finds out whether what is held is still true.
+
+All candidates of a code are read together with the policy revisions of their campaigns, so that a
+decision never mixes two states. It decides nothing and writes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from farebox.engine.calls import VALIDATE, Call
+from farebox.engine.shelf import Shelf, by_code, in_order
+from farebox.engine.terms import Campaign
+from farebox.storage.redemption import Ledger, NotWrittenError
+
+ROUNDS_MAX = 5
+
+
+class Reader:
+    """Reads for one desk, over the desk's own connection."""
+
+    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
+        self._ledger = ledger
+        self._shelf = shelf
+
+    def wanted(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
+        """(codes to read, held codes to compare); calls whose code is held get their candidates.
+
+        A redeem's copy is compared in its commit; a validation has none, so its copy is compared
+        beforehand. An unknown code is always asked of the database, never answered from memory.
+        """
+        missing: set[str] = set()
+        looked_at: set[str] = set()
+        in_scope = self._shelf.in_scope
+        for call in calls:
+            call.slots = in_scope(call)
+            if not call.slots:
+                missing.add(call.code_key)
+            elif call.op == VALIDATE:
+                looked_at.add(call.code_key)
+        return missing, looked_at - missing
+
+    async def hold(self, calls: Sequence[Call], missing: set[str], looked_at: set[str]) -> None:
+        """Reads what is missing or has moved on; every call has its candidates afterwards."""
+        if looked_at:
+            missing = missing | await self._moved_on(sorted(looked_at))
+        if missing:
+            await self._read(sorted(missing))
+            for call in calls:
+                if call.code_key in missing:
+                    call.slots = self._shelf.in_scope(call)
+
+    async def put(self, code_keys: Iterable[str], rows: Sequence[Any]) -> bool:
+        """Holds these rows. False if a campaign is newer than its vouchers' rows: read again."""
+        campaigns = self._shelf.campaigns
+        wanted = {
+            row["campaign"]
+            for row in rows
+            if (known := campaigns.get(row["campaign"])) is None
+            or known.revision != row["policy_revision"]
+        }
+        if wanted:
+            for row in await self._ledger.read_campaigns(sorted(wanted)):
+                self._shelf.adopt(Campaign(row))
+        rows_of = dict(by_code(rows))
+        fresh = True
+        for key in code_keys:
+            held = rows_of.get(key, [])
+            if all(campaigns[row["campaign"]].revision == row["policy_revision"] for row in held):
+                self._shelf.put(key, held)
+            else:
+                self._shelf.evict(key)
+                fresh = False
+        return fresh
+
+    async def _read(self, code_keys: list[str]) -> None:
+        for _ in range(ROUNDS_MAX):
+            if await self.put(code_keys, await self._ledger.read_codes(code_keys)):
+                return
+        raise NotWrittenError("campaigns keep changing")
+
+    async def _moved_on(self, code_keys: list[str]) -> set[str]:
+        """Those held codes whose candidates, versions or policies are no longer what we hold."""
+        now = {
+            key: {tuple(row) for row in in_order(rows)}
+            for key, rows in by_code(await self._ledger.read_versions(code_keys))
+        }
+        return {key for key in code_keys if self._shelf.versions(key) != now.get(key)}
