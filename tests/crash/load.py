@@ -56,7 +56,9 @@ async def insist(
                 attempt.unknown += 1
             await asyncio.sleep(0.02)
             continue
-        if response.status == 503:
+        if response.status >= 500:
+            if response.status != 503:
+                ledger.complain(f"{method} {path}: {response.status} {response.body[:200]!r}")
             ledger.unavailable += 1
             if attempt is not None:
                 attempt.unknown += 1
