@@ -389,17 +389,19 @@ async def test_log_and_redemptions(api: Api) -> None:
         " amount_off, period_seq, state, requester, location, currency, request, response,"
         " rollback_response, redeemed_at_ms, rolled_back_at_ms)"
         " select n, code_key, 1, 'm:80', 'o' || n, -5, 50, 0, n - 1, 'gw-0080', 2, 'EUR',"
-        " '{\"q\":1}', '{\"a\":1}', case when n > 1 then '{}' end, n * 1000,"
-        " case when n > 1 then n * 1000 + 500 end"
-        " from voucher.voucher, generate_series(1, 3) n where voucher.id = 1"
+        " '{\"q\":1}', '{\"a\":1}', case when n > 1 then '{}' end,"
+        " $1 + n * 1000, case when n > 1 then $1 + n * 1000 + 500 end"
+        " from voucher.voucher, generate_series(1, 3) n where voucher.id = 1",
+        api.clock(),
     )
     await api.execute(
         "insert into voucher.history (id, voucher, requester, action, success, reason, currency,"
         " request, response, created_at_ms) values"
-        " (11, 1, 'user:2', 0, true, '', 'EUR', '{}', '{}', 1500),"
-        " (12, 1, 'd', 1, false, 'voucher_locked', 'EUR', '{}', '{}', 1500),"
-        " (13, 1, 'd', 2, true, '', 'EUR', '{}', '{}', 9000),"
-        " (14, 1, 'd', 3, false, '', 'EUR', '{}', '{}', 500)"
+        " (11, 1, 'user:2', 0, true, '', 'EUR', '{}', '{}', $1 + 1500),"
+        " (12, 1, 'd', 1, false, 'voucher_locked', 'EUR', '{}', '{}', $1 + 1500),"
+        " (13, 1, 'd', 2, true, '', 'EUR', '{}', '{}', $1 + 9000),"
+        " (14, 1, 'd', 3, false, '', 'EUR', '{}', '{}', $1 + 500)",
+        api.clock(),
     )
     answer = await nora.get("/voucher/1/log")
     assert "6" == answer.headers["X-Total-Count"]
@@ -421,8 +423,8 @@ async def test_log_and_redemptions(api: Api) -> None:
         "request": '{"q":1}',
         "response": '{"a":1}',
         "currency": "EUR",
-        "createdAt": "1970-01-01T00:00:01Z",
-        "updatedAt": "1970-01-01T00:00:01Z",
+        "createdAt": "2026-03-10T09:00:01Z",
+        "updatedAt": "2026-03-10T09:00:01Z",
     } == answer.json()[4]
     page = await nora.get("/voucher/1/history?limit=2&skip=1")
     assert ([2, 12], "6") == (
@@ -435,7 +437,7 @@ async def test_log_and_redemptions(api: Api) -> None:
     assert [(3, "tombstone"), (2, "rolled_back"), (1, "done")] == [
         (row["id"], row["state"]) for row in rows
     ]
-    assert ("o1", 50, "-5", "1970-01-01T00:00:01Z", None, None) == tuple(
+    assert ("o1", 50, "-5", "2026-03-10T09:00:01Z", None, None) == tuple(
         rows[2][name]
         for name in (
             "orderId", "amountOff", "fingerprint", "redeemedAt", "rolledBackAt", "rollbackResponse",

@@ -322,8 +322,8 @@ async def test_sql_sees_what_the_rules_say(desk: Desk, kind: str, steps: list[St
     for step, elapsed_ms, frequency, zone, number in steps:
         desk.clock.advance_ms(elapsed_ms)
         if step == "calendar":
-            change = CampaignChange(reset_frequency=frequency, time_zone=zone)
-            await desk.campaigns.update(GROUPS, campaign, change)
+            calendar = CampaignChange(reset_frequency=frequency, time_zone=zone)
+            await desk.campaigns.update(GROUPS, campaign, calendar)
         elif step == "limit":
             await desk.campaigns.update(GROUPS, campaign, CampaignChange(redemption_limit=number))
         elif step == "own":

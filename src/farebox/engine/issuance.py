@@ -28,8 +28,8 @@ from farebox.storage.pool import Connection, Pool, transaction
 
 GENERATE: Final = "campaign.generate"
 ROUNDS: Final = 5
-# After so many attempts a job that fails for another reason than a busy database gives up.
-ATTEMPTS: Final = 5
+# As often as a worker tries a job; the last failure is told by the campaign's status.
+ATTEMPTS: Final = 12
 WAIT_MS: Final = 1000
 
 _log = structlog.get_logger("farebox.issuance")

@@ -97,6 +97,8 @@ async def _locked(
         reason = "is not the campaign of this voucher"
         raise InvalidError(f"campaign {reason}", "campaign_mismatch", {"campaign": reason})
     await campaigns.exclude_edits(connection, campaign_id)
+    # An edit of the voucher may make the campaign's sheet outdated.
+    await campaigns.hold_sheet(connection, campaign_id)
     campaign = await campaigns.read(connection, campaign_id, None)
     return campaign, await vouchers.lock(connection, voucher)
 

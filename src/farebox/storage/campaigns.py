@@ -39,6 +39,11 @@ async def read(connection: Connection, campaign: int, groups: Collection[int] | 
     return Campaign(**row)
 
 
+async def hold_sheet(connection: Connection, campaign: int) -> None:
+    """Locks the row of a campaign that has a sheet: it comes before rows of its vouchers."""
+    await connection.execute(SQL.hold_sheet, campaign)
+
+
 async def insert(
     connection: Connection, owner: int, draft: CampaignDraft, status: str, now_ms: int
 ) -> int:

@@ -21,6 +21,10 @@ select c.id, c.owner, c.name, c.type, c.total_vouchers, c.voucher_value, c.redem
 from voucher.campaign c
 where c.id = $1 and ($2::int[] is null or c.owner = any($2::int[]))
 
+-- name: hold_sheet
+-- Locks a campaign that has a sheet, before any voucher of it is locked.
+select from voucher.campaign where id = $1 and pdf_status <> 'empty' for no key update
+
 -- name: insert_campaign
 -- A new campaign, at its first policy and calendar revision.
 insert into voucher.campaign (
@@ -50,11 +54,13 @@ where c.id = $1 and c.status = 'creating'
 
 -- name: add_to_total
 -- Counts new vouchers.
-update voucher.campaign set total_vouchers = total_vouchers + $2, updated_at_ms = $3 where id = $1
+update voucher.campaign set total_vouchers = total_vouchers + $2, updated_at_ms = $3
+where id = $1
 
 -- name: touch_policy
 -- Marks that something outside the row, its rules, has changed.
-update voucher.campaign set policy_revision = policy_revision + 1, updated_at_ms = $2 where id = $1
+update voucher.campaign set policy_revision = policy_revision + 1, updated_at_ms = $2
+where id = $1
 
 -- name: read_calendar
 -- All calendar revisions of a campaign.
@@ -67,8 +73,9 @@ from voucher.calendar_revision where campaign = $1 order by revision
 insert into voucher.calendar_revision (
   campaign, revision, frequency, zone, changed_at_ms, superseded_at_ms, first_end_ms, next_end_ms,
   last_start_ms, later_start_ms)
-select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-                         $8::bigint[], $9::bigint[], $10::bigint[])
+select $1, *
+from unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+            $8::bigint[], $9::bigint[], $10::bigint[])
 on conflict (campaign, revision) do update set
   superseded_at_ms = excluded.superseded_at_ms, next_end_ms = excluded.next_end_ms,
   last_start_ms = excluded.last_start_ms, later_start_ms = excluded.later_start_ms
@@ -118,16 +125,14 @@ order by w.n
 
 -- name: stats
 -- What became of a campaign's vouchers.
-select (select count(*) from voucher.voucher v where v.campaign = $1) as vouchers,
-       (select count(*) from voucher.voucher v where v.campaign = $1 and v.total > 0)
-         as vouchers_used,
-       (select coalesce(sum(v.total), 0)::bigint from voucher.voucher v where v.campaign = $1)
-         as redemptions,
-       (select coalesce(sum(v.total_amount), 0)::bigint from voucher.voucher v where v.campaign = $1)
-         as amount_redeemed,
+select s.vouchers, s.vouchers_used, s.redemptions, s.amount_redeemed,
        (select count(*) from voucher.voucher v
         join voucher.redemption r on r.code_key = v.code_key and r.voucher = v.id
         where v.campaign = $1 and r.state = 1) as rollbacks
+from (select count(*) as vouchers, count(*) filter (where v.total > 0) as vouchers_used,
+             coalesce(sum(v.total), 0)::bigint as redemptions,
+             coalesce(sum(v.total_amount), 0)::bigint as amount_redeemed
+      from voucher.voucher v where v.campaign = $1) s
 
 -- name: refusals
 -- Refused validations and redemptions of a campaign's vouchers by reason.
@@ -157,8 +162,8 @@ select exists (
 
 -- name: seen
 -- Campaigns as they are shown.
--- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is not
--- in it, last_reset_at_ms is 0, and the reader works it out.
+-- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is
+-- missing, last_reset_at_ms is 0, and the reader works it out.
 (select c.*, case when c.pdf_status = 'ready' then '' end as pdf_url,
         case when c.reset_frequency = 'never' or w.start_ms > 0 and w.start_ms <= c.created_at_ms
              then null else w.start_ms end as last_reset_at_ms

@@ -21,8 +21,8 @@ insert into voucher.voucher (
   code_key, code, campaign, inherit, currency, prefix, initial_value, text1, text2, text3, text4,
   style, comments, rules, period_end_ms, calendar_revision, created_at_ms, updated_at_ms,
   type, value, redemption_limit, reset_frequency, time_zone, expires_on, expires_before_ms)
-select w.code_key, w.code, $3, false, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16,
-       $17, $6, $18, $19, $20, $21, $22
+select w.code_key, w.code, $3, false, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+       $16, $17, $6, $18, $19, $20, $21, $22
 from unnest($1::text[], $2::text[]) with ordinality as w (code_key, code, n)
 order by w.n
 on conflict (code_key, campaign) do nothing
@@ -56,8 +56,8 @@ select campaign from voucher.voucher where id = $1
 -- name: lock_voucher
 -- A voucher, locked until the transaction ends.
 select v.id, v.code_key, v.campaign, v.inherit, v.type, v.value, v.redemption_limit,
-       v.reset_frequency, v.time_zone, v.expires_on, v.expires_before_ms, v.active, v.text1, v.text2,
-       v.text3, v.text4, v.style, v.comments, v.rules, v.count, v.amount, v.period_end_ms,
+       v.reset_frequency, v.time_zone, v.expires_on, v.expires_before_ms, v.active, v.text1,
+       v.text2, v.text3, v.text4, v.style, v.comments, v.rules, v.count, v.amount, v.period_end_ms,
        v.period_seq, v.calendar_revision, v.last_reset_at_ms, v.last_redemption_at_ms
 from voucher.voucher v
 where v.id = $1
@@ -128,12 +128,12 @@ from voucher.voucher v join voucher.campaign c on c.id = v.campaign
 where c.owner = any($1::int[]) and not v.inherit and v.reset_frequency <> 'never'
 
 -- name: seen
--- Vouchers as they are at {now_ms}: settings resolved, edits of the calendar and due resets applied.
--- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is not
--- in it, last_reset_at_ms is 0, and the reader works it out.
-(select v.id, v.code, v.campaign, c.owner, s.type, s.value, 'cents' as value_type, s.currency, s.redemption_limit,
-        s.frequency, s.zone, s.expires_on, v.initial_value, v.prefix, v.total, v.total_amount,
-        p.count, p.amount, b.balance, v.last_redemption_at_ms,
+-- Vouchers as they are at {now_ms}: settings resolved, calendar edits and due resets applied.
+-- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is
+-- missing, last_reset_at_ms is 0, and the reader works it out.
+(select v.id, v.code, v.campaign, c.owner, s.type, s.value, 'cents' as value_type, s.currency,
+        s.redemption_limit, s.frequency, s.zone, s.expires_on, v.initial_value, v.prefix,
+        v.total, v.total_amount, p.count, p.amount, b.balance, v.last_redemption_at_ms,
         v.last_redemption_location::text as last_redemption_location,
         case when p.is_due
                then coalesce(({starts}::jsonb ->> (s.frequency || ' ' || s.zone))::bigint, 0)
@@ -153,7 +153,8 @@ where c.owner = any($1::int[]) and not v.inherit and v.reset_frequency <> 'never
         coalesce(v.text3, c.voucher_text3) as text3, coalesce(v.text4, c.voucher_text4) as text4,
         coalesce(v.style, c.voucher_style) as style,
         coalesce(v.logo_image, c.logo_image)::text as logo_image,
-        v.pdf_status, case when v.pdf_status = 'ready' then '' end as pdf_url, v.comments, v.created_at_ms, v.updated_at_ms
+        v.pdf_status, case when v.pdf_status = 'ready' then '' end as pdf_url, v.comments,
+        v.created_at_ms, v.updated_at_ms
  from voucher.voucher v
  join voucher.campaign c on c.id = v.campaign
  left join voucher.calendar_revision left_at
