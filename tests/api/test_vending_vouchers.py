@@ -390,17 +390,17 @@ async def test_log_and_redemptions(api: Api) -> None:
         " rollback_response, redeemed_at_ms, rolled_back_at_ms)"
         " select n, code_key, 1, 'm:80', 'o' || n, -5, 50, 0, n - 1, 'gw-0080', 2, 'EUR',"
         " '{\"q\":1}', '{\"a\":1}', case when n > 1 then '{}' end,"
-        " $1 + n * 1000, case when n > 1 then $1 + n * 1000 + 500 end"
+        " $1::bigint + n * 1000, case when n > 1 then $1::bigint + n * 1000 + 500 end"
         " from voucher.voucher, generate_series(1, 3) n where voucher.id = 1",
         api.clock(),
     )
     await api.execute(
         "insert into voucher.history (id, voucher, requester, action, success, reason, currency,"
         " request, response, created_at_ms) values"
-        " (11, 1, 'user:2', 0, true, '', 'EUR', '{}', '{}', $1 + 1500),"
-        " (12, 1, 'd', 1, false, 'voucher_locked', 'EUR', '{}', '{}', $1 + 1500),"
-        " (13, 1, 'd', 2, true, '', 'EUR', '{}', '{}', $1 + 9000),"
-        " (14, 1, 'd', 3, false, '', 'EUR', '{}', '{}', $1 + 500)",
+        " (11, 1, 'user:2', 0, true, '', 'EUR', '{}', '{}', $1::bigint + 1500),"
+        " (12, 1, 'd', 1, false, 'voucher_locked', 'EUR', '{}', '{}', $1::bigint + 1500),"
+        " (13, 1, 'd', 2, true, '', 'EUR', '{}', '{}', $1::bigint + 9000),"
+        " (14, 1, 'd', 3, false, '', 'EUR', '{}', '{}', $1::bigint + 500)",
         api.clock(),
     )
     answer = await nora.get("/voucher/1/log")
