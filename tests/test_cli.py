@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.commands import farebox, open_folder, serving
+from tests.commands import Serving, farebox, open_folder, serving
 
 COMMANDS = [
     [],
@@ -140,13 +140,15 @@ def test_workers_share_a_port_and_come_back(database: str, redis_url: str, tmp_p
         "FAREBOX_DATA_DIR": str(tmp_path),
     }
     with serving("--workers", "2", settings=settings) as server:
+        # One of them answers before the other has begun.
+        _wait_for(lambda: "serves http" in server.said, server)
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         first = {int(pid) for pid in children.read_text().split()}
         workers = [pid for pid in first if "spawn_main" in _command(pid)]
         assert 2 == len(workers)
         os.kill(workers[0], signal.SIGKILL)
-        _wait_for(lambda: "worker.ended" in server.said)
-        _wait_for(server.is_ready)
+        _wait_for(lambda: "worker.ended" in server.said, server)
+        _wait_for(server.is_ready, server)
         assert 0 == server.stop()
 
 
@@ -180,8 +182,8 @@ def _command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
-def _wait_for(holds: Callable[[], bool]) -> None:
+def _wait_for(holds: Callable[[], bool], server: Serving) -> None:
     deadline = time.monotonic() + 30
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, server.said
         time.sleep(0.05)
