@@ -6,7 +6,7 @@ locks, so what is decided here cannot be overtaken. It is several round trips in
 """
 
 import asyncio
-import random
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +50,8 @@ class Careful:
                 log.warning("desk.careful_failed", error=str(error), calls=len(calls))
                 if await self._divide(calls):
                     return
-                # Several processes may have met; they had better not meet again at once.
-                await asyncio.sleep(0.005 * (attempt + 1) * random.random())
+                # Several processes have met; every one waits another while before it tries again.
+                await asyncio.sleep(0.001 * (attempt + 1) * (1 + os.getpid() % 7))
             else:
                 return
         self._desk.fail(calls, UnavailableError("Too much contention, try again", "busy"))

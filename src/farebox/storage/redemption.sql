@@ -36,7 +36,8 @@ order by v.code_key
 -- name: read_campaigns
 -- What decisions rely on at campaign level, with rules and calendar revisions as JSON.
 select c.id, c.owner, c.type, c.voucher_value, c.redemption_limit, c.reset_frequency,
-       c.expires_before_ms, c.currency, c.time_zone, c.status, c.policy_revision, c.calendar_revision,
+       c.expires_before_ms, c.currency, c.time_zone, c.status, c.policy_revision,
+       c.calendar_revision,
        (select coalesce(json_agg(json_build_object('field', r.field, 'value', r.value)
                                  order by r.id), '[]')::text
         from voucher.campaign_rule r where r.campaign = c.id) as rules,
@@ -104,7 +105,8 @@ select w.id, w.code_key, w.voucher, w.device, w.order_id, 0, 0, 0, 2, w.requeste
        w.location, w.currency, w.request, '', w.response, w.at
 from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::int[],
             $8::text[], $9::text[], $10::text[], $11::bigint[])
-  as w (id, code_key, voucher, device, order_id, requester, location, currency, request, response, at)
+  as w (id, code_key, voucher, device, order_id, requester, location, currency, request, response,
+        at)
 
 -- name: add_history
 -- History rows that need no decision's commit: validations without a hold.
@@ -118,8 +120,8 @@ select * from unnest(
 
 -- name: commit_batch
 -- The usual path: compare and write a whole batch in one round trip. Columns come as one text each:
--- array literals of numbers, texts joined by U+001F (U+001E for null), because the server splits them
--- many times faster than the driver encodes arrays.
+-- array literals of numbers, texts joined by U+001F (U+001E for null), because the server splits
+-- them many times faster than the driver encodes arrays.
 select voucher.commit_batch(
   $1::text::int[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[],
   $6::text::bigint[], $7::text::bigint[], string_to_array($8::text, chr(31)),

@@ -1,9 +1,10 @@
--- What belongs to no family: effects that leave the building, and answers kept for repeated requests.
+-- What belongs to no family: effects that leave the building, and answers kept for repeated
+-- requests.
 
 create schema farebox;
 
--- One row per effect (mail, PDF job, voucher generation, webhook ...), written in the transaction that
--- wants it and delivered at least once by a worker with FOR UPDATE SKIP LOCKED.
+-- One row per effect (mail, PDF job, voucher generation, webhook ...), written in the transaction
+-- that wants it and delivered at least once by a worker with FOR UPDATE SKIP LOCKED.
 create table farebox.outbox (
   id bigint generated always as identity primary key,
   kind text not null,
@@ -18,7 +19,8 @@ create table farebox.outbox (
 );
 create index outbox_due on farebox.outbox (next_at_ms, id) where state = 'pending';
 
--- Stored answers of requests that carried an Idempotency-Key (vending-platform.md 1.7), kept 24 hours.
+-- Stored answers of requests that carried an Idempotency-Key (vending-platform.md 1.7), kept 24
+-- hours.
 create table farebox.idempotency (
   owner text not null,
   key text not null,

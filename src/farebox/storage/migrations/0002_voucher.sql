@@ -1,8 +1,8 @@
--- Campaigns, vouchers, redemptions and their history (vending-commerce.md 2.6-2.8).
--- Instants are bigint milliseconds since the epoch; 9223372036854775807 stands for "never".
--- Every hot table carries the canonical code in its primary key, so that all candidates of a code and
--- their orders can share a shard. Rows of one code are always locked in the order (code_key, id),
--- campaigns before vouchers.
+-- Campaigns, vouchers, redemptions and their history (vending-commerce.md 2.6-2.8). Instants are
+-- bigint milliseconds since the epoch; 9223372036854775807 stands for "never". Every hot table
+-- carries the canonical code in its primary key, so that all candidates of a code and their orders
+-- can share a shard. Rows of one code are always locked in the order (code_key, id), campaigns
+-- before vouchers.
 
 create schema voucher;
 
@@ -60,8 +60,9 @@ create table voucher.campaign_rule (
   constraint campaign_rule_once unique (campaign, field, value)
 );
 
--- Inherit vouchers are not rewritten when their campaign's calendar changes (vending-commerce.md 4.10);
--- they name the revision under which their period_end_ms was computed, and this table closes the gap.
+-- Inherit vouchers are not rewritten when their campaign's calendar changes (vending-commerce.md
+-- 4.10); they name the revision under which their period_end_ms was computed, and this table closes
+-- the gap.
 create table voucher.calendar_revision (
   campaign int not null references voucher.campaign on delete cascade,
   revision int not null,
@@ -72,15 +73,18 @@ create table voucher.calendar_revision (
   superseded_at_ms bigint,
   -- Period end that a voucher re-keyed at changed_at_ms under this revision gets.
   first_end_ms bigint not null,
-  -- For superseded revisions: the first period end that a voucher re-keyed at superseded_at_ms meets
-  -- under the revisions after this one (each such end counts only up to its own superseded_at_ms).
+  -- For superseded revisions: the first period end that a voucher re-keyed at superseded_at_ms
+  -- meets under the revisions after this one (each such end counts only up to its own
+  -- superseded_at_ms).
   next_end_ms bigint,
   -- Start of the period that contained superseded_at_ms under this revision.
   last_start_ms bigint,
-  -- Start given by the latest reset among the superseded revisions after this one; null if none reset.
+  -- Start given by the latest reset among the superseded revisions after this one; null if none
+  -- reset.
   later_start_ms bigint,
   constraint calendar_revision_pk primary key (campaign, revision),
-  constraint calendar_revision_frequency_known check (frequency in ('day', 'week', 'month', 'never'))
+  constraint calendar_revision_frequency_known
+    check (frequency in ('day', 'week', 'month', 'never'))
 );
 
 create sequence voucher.voucher_id;
@@ -91,7 +95,8 @@ create table voucher.voucher (
   code_key text collate "C" not null,
   code text collate "C" not null,
   campaign int not null references voucher.campaign,
-  -- Inherit vouchers take the settings below from their campaign; own overrides are only value and expiry.
+  -- Inherit vouchers take the settings below from their campaign; own overrides are only value and
+  -- expiry.
   inherit bool not null,
   type text,
   value bigint,
@@ -123,7 +128,8 @@ create table voucher.voucher (
   period_seq int not null default 0,
   calendar_revision int not null default 1,
   last_reset_at_ms bigint,
-  -- The device's documented lock: device identity ("m:80", "d:80"), what it calls itself, and the end.
+  -- The device's documented lock: device identity ("m:80", "d:80"), what it calls itself, and the
+  -- end.
   hold_device text,
   hold_owner text,
   hold_until_ms bigint not null default 0,
@@ -152,8 +158,9 @@ create table voucher.voucher (
 ) with (fillfactor = 70);
 create index voucher_by_campaign on voucher.voucher (campaign, id);
 
--- Ids of redemptions and history rows come from one sequence, so that "newest first" is total; processes
--- take them in blocks of 4096 before they commit, because a stored answer names its redemption.
+-- Ids of redemptions and history rows come from one sequence, so that "newest first" is total;
+-- processes take them in blocks of 4096 before they commit, because a stored answer names its
+-- redemption.
 create sequence voucher.event_id increment by 4096;
 
 -- One row per successful redeem, and per tombstone of an order that was rolled back before it came.
@@ -205,8 +212,8 @@ create index history_by_voucher on voucher.history (voucher, created_at_ms desc,
 -- A missing month must never refuse a redemption: rows without a partition of their own land here.
 create table voucher.history_rest partition of voucher.history default;
 
--- Printed sheets: one document per voucher or campaign, its bytes in parts so that neither the writer nor
--- the reader holds a whole file.
+-- Printed sheets: one document per voucher or campaign, its bytes in parts so that neither the
+-- writer nor the reader holds a whole file.
 create table voucher.document (
   id bigint generated always as identity primary key,
   subject text not null,              -- 'voucher:17', 'campaign:3'

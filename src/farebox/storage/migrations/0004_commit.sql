@@ -1,15 +1,17 @@
 -- The commit of one batch of decisions (vending-commerce.md 4.14).
 
--- Everything was decided from rows read earlier. This function compares what the decisions relied on
--- (policy revisions, versions, absence of orders) and writes only if all of it still holds; otherwise it
--- raises FB001 and nothing has happened. Every statement in it sees a fresh snapshot (READ COMMITTED,
--- VOLATILE). Arrays arrive sorted by (code_key, id), so that two batches lock rows in one order; the
--- planner settings keep that order and the primary key's plan for every array length.
+-- Everything was decided from rows read earlier. This function compares what the decisions relied
+-- on (policy revisions, versions, absence of orders) and writes only if all of it still holds;
+-- otherwise it raises FB001 and nothing has happened. Every statement in it sees a fresh snapshot
+-- (READ COMMITTED, VOLATILE). Arrays arrive sorted by (code_key, id), so that two batches lock rows
+-- in one order; the planner settings keep that order and the primary key's plan for every array
+-- length.
 create function voucher.commit_batch(
   campaigns int[], policy_revisions bigint[],
   -- Vouchers that were only looked at.
   seen_ids bigint[], seen_versions bigint[],
-  -- Other candidates of a code that is redeemed: they must not move before this batch has committed.
+  -- Other candidates of a code that is redeemed: they must not move before this batch has
+  -- committed.
   held_ids bigint[], held_versions bigint[],
   -- Orders that must not be recorded anywhere.
   absent_vouchers bigint[], absent_devices text[], absent_orders text[],
@@ -64,7 +66,8 @@ begin
       hold_until_ms = case w.hold when 0 then v.hold_until_ms when 1 then 0 else w.hold_until end,
       last_redemption_at_ms = coalesce(w.redeemed_at, v.last_redemption_at_ms),
       last_redemption_location =
-        case when w.redeemed_at is null then v.last_redemption_location else w.redeemed_location end,
+        case when w.redeemed_at is null then v.last_redemption_location
+             else w.redeemed_location end,
       updated_at_ms = updated_at
     from unnest(ids, versions, new_versions, counts, amounts, totals, total_amounts, period_ends,
                 period_seqs, calendar_revisions, last_resets, holds, hold_devices, hold_owners,
@@ -87,7 +90,8 @@ begin
     end if;
   end if;
   if cardinality(absent_vouchers) > 0 then
-    perform 1 from unnest(absent_vouchers, absent_devices, absent_orders) as w (voucher, device, ord)
+    perform 1
+      from unnest(absent_vouchers, absent_devices, absent_orders) as w (voucher, device, ord)
       join voucher.redemption r
         on r.keyed and r.voucher = w.voucher and r.device = w.device and r.order_id = w.ord;
     if found then
@@ -96,14 +100,15 @@ begin
   end if;
   if cardinality(r_ids) > 0 then
     insert into voucher.redemption (
-      id, code_key, voucher, device, order_id, fingerprint, amount_off, period_seq, state, requester,
-      location, currency, request, response, redeemed_at_ms)
+      id, code_key, voucher, device, order_id, fingerprint, amount_off, period_seq, state,
+      requester, location, currency, request, response, redeemed_at_ms)
     select w.id, w.code_key, w.voucher, w.device, w.ord, w.fingerprint, w.amount, w.period_seq, 0,
            w.requester, w.location, w.currency, w.request, w.response, w.at
     from unnest(r_ids, r_code_keys, r_vouchers, r_devices, r_orders, r_fingerprints, r_amounts,
-                r_period_seqs, r_requesters, r_locations, r_currencies, r_requests, r_responses, r_ats)
-      as w (id, code_key, voucher, device, ord, fingerprint, amount, period_seq, requester, location,
-            currency, request, response, at)
+                r_period_seqs, r_requesters, r_locations, r_currencies, r_requests, r_responses,
+                r_ats)
+      as w (id, code_key, voucher, device, ord, fingerprint, amount, period_seq, requester,
+            location, currency, request, response, at)
     on conflict (voucher, device, order_id, code_key) where keyed do nothing;
     get diagnostics touched = row_count;
     if touched <> cardinality(r_ids) then
@@ -111,15 +116,15 @@ begin
     end if;
   end if;
   if cardinality(h_ids) > 0 then
-    insert into voucher.history (id, voucher, requester, location, action, success, reason, currency,
-                                 request, response, created_at_ms)
+    insert into voucher.history (id, voucher, requester, location, action, success, reason,
+                                 currency, request, response, created_at_ms)
     select * from unnest(h_ids, h_vouchers, h_requesters, h_locations, h_actions, h_successes,
                          h_reasons, h_currencies, h_requests, h_responses, h_ats);
   end if;
 end $$;
 
--- Takes the campaigns of these codes for reading, lowest id first, and says which they were. Rows of the
--- codes are locked afterwards: a campaign always comes before its vouchers.
+-- Takes the campaigns of these codes for reading, lowest id first, and says which they were. Rows
+-- of the codes are locked afterwards: a campaign always comes before its vouchers.
 create function voucher.lock_campaigns(code_keys text[]) returns int[]
 language plpgsql volatile as $$
 declare
