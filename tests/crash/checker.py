@@ -5,6 +5,7 @@ and changes nothing.
 """
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -149,9 +150,7 @@ def _edits(world: World, ledger: Ledger) -> list[str]:
     """An acknowledged switch decides every call that was sent after it and before the next."""
     edits = [e for e in ledger.edits if e.campaign == world.edited_campaign]
     spans = [
-        (edit.acked_at, after.sent_at, edit.change["status"])
-        for edit, after in zip(edits, [*edits[1:], None], strict=True)
-        if after is not None
+        (edit.acked_at, after.sent_at, edit.change["status"]) for edit, after in pairwise(edits)
     ]
     broken = []
     for attempt in ledger.attempts.values():

@@ -83,19 +83,26 @@ class DeviceLoop:
         self._count = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
-        """Works until told to stop; then settles what is open."""
-        while not stopping():
-            dice = self._random.random()
-            if dice < 0.74 or not self._mine:
-                await self.redeem(self.order())
-            elif dice < 0.88:
-                await self.repeat(self._random.choice(self._mine))
-            elif dice < 0.97:
-                await self.roll_back(self._random.choice(self._mine))
-            elif dice < 0.975:
-                await self.roll_back_first()
-            else:
-                await self.validate()
+        """Works until told to stop; what is under way then is finished first."""
+        try:
+            while not stopping():
+                await self.work()
+        finally:
+            self._client.close()
+
+    async def work(self) -> None:
+        """One call, or two that belong together."""
+        dice = self._random.random()
+        if dice < 0.74 or not self._mine:
+            await self.redeem(self.order())
+        elif dice < 0.88:
+            await self.repeat(self._random.choice(self._mine))
+        elif dice < 0.97:
+            await self.roll_back(self._random.choice(self._mine))
+        elif dice < 0.975:
+            await self.roll_back_first()
+        else:
+            await self.validate()
 
     def order(self) -> Attempt:
         """A new order on some code; hot codes more often than others."""

@@ -174,6 +174,7 @@ class Run:
         cutter.cancel()
         self._stopping = True
         await asyncio.wait_for(asyncio.gather(*loops), 60)
+        admin.close()
         await asyncio.to_thread(server.stop)
         broken = await checker.check(self._database.dsn, world, self._ledger)
         return Report(

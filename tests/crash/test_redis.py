@@ -1,4 +1,4 @@
-"""Two workers whose Redis stops, forgets and hangs: the counts stay exact, at worst there are 503s."""
+"""Two workers whose Redis stops, forgets and hangs: counts stay exact, at worst there are 503s."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -77,6 +77,7 @@ async def test_redis_decides_nothing(
     await trouble(own_redis)
     stopping.set()
     await asyncio.wait_for(asyncio.gather(*loops), 30)
+    admin.close()
     await asyncio.to_thread(server.stop)
     assert [] == await checker.check(database, world, ledger), ledger.summary()
     assert ledger.summary()["redeemed"] > 50, ledger.summary()
