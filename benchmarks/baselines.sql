@@ -31,7 +31,8 @@ with taken as (
     last_redemption_at_ms = $4, last_redemption_location = 2, updated_at_ms = $4
   from voucher.campaign c
   where v.code_key = $1 and v.campaign = $2 and c.id = v.campaign and c.status = 'active'
-    and v.active and (c.redemption_limit = 0 or v.count < c.redemption_limit) and v.period_end_ms > $4
+    and v.active and v.period_end_ms > $4
+    and (c.redemption_limit = 0 or v.count < c.redemption_limit)
   returning v.id, c.voucher_value
 )
 insert into voucher.redemption (id, code_key, voucher, device, order_id, fingerprint, amount_off,
