@@ -180,10 +180,11 @@ async def _compare(
         for name in order:
             progress(name)
             runs[name].append(await _run(contenders[name], plan.seconds, plan.warm_s))
-    return _metric(runs, size)
+    chosen = f"best pool ({size})" if len(plan.pools) > 1 else f"pool of {size}"
+    return _metric(runs, chosen)
 
 
-def _metric(runs: dict[str, list[Measured]], pool_size: int) -> Metric:
+def _metric(runs: dict[str, list[Measured]], pool: str) -> Metric:
     def middle(name: str, field: str = "per_second") -> float:
         values: list[float] = [getattr(run, field) for run in runs[name]]
         return statistics.median(values)
@@ -192,7 +193,7 @@ def _metric(runs: dict[str, list[Measured]], pool_size: int) -> Metric:
     return Metric(
         value=round(middle("desk")),
         unit="redemptions/s",
-        baseline=f"one conditional UPDATE + INSERT per request, best pool ({pool_size})",
+        baseline=f"one conditional UPDATE + INSERT per request, {pool}",
         ratio=round(statistics.median(a.per_second / b.per_second for a, b in pairs), 2),
         p50_ms=round(middle("desk", "p50_ms"), 2),
         p99_ms=round(middle("desk", "p99_ms"), 2),
