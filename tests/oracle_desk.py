@@ -216,7 +216,7 @@ class Desk:
     def row(self, now: int, card: Card) -> dict[str, Any]:
         """The voucher as every read shows it now (2.7, 4.9)."""
         state = seen(card.state, now)
-        live = now < state.hold_until
+        live, place = now < state.hold_until, card.last_redemption_location
         spent = (state.limit > 0 and state.count >= state.limit) or (
             state.gift and state.balance == 0
         )
@@ -238,7 +238,7 @@ class Desk:
             "lockOwner": card.hold_owner if live else None,
             "lockedTill": state.hold_until if live else None,
             "lastRedemptionAt": card.last_redemption_at,
-            "lastRedemptionLocation": card.last_redemption_location,
+            "lastRedemptionLocation": None if place is None else str(place),
         }
 
     def _named(self, code: str) -> list[Card]:
