@@ -16,8 +16,13 @@ from farebox.locks import Leases, LeaseUnavailableError, Token
 LEASE_MS = 100
 PATIENCE_S = 0.25
 LOSS_WINDOW_S = 1.0
-# A desk passes a contended code on after this long, so that no other starves.
-TURN_S = 0.05
+# A desk passes a contended code on after this long, so that no other starves. The lease outlives
+# the turn by the time that the last commit of the turn may take.
+TURN_S = 0.08
+DRAIN_S = 0.004
+# Whoever has had a turn lets the others try first.
+REST_S = 0.004
+POLL_S = 0.001
 COOL_S = 2.0
 CODES_MAX = 4096
 
@@ -25,7 +30,7 @@ CODES_MAX = 4096
 class _Hot:
     """One contended code: when it last lost, who has the lease, who waits."""
 
-    __slots__ = ("begins", "last_loss", "parked", "task", "token", "turn_ends")
+    __slots__ = ("begins", "last_loss", "parked", "rests_until", "task", "token", "turn_ends")
 
     def __init__(self, now: float) -> None:
         self.last_loss = now
@@ -33,6 +38,7 @@ class _Hot:
         self.task: asyncio.Task[None] | None = None
         self.token: Token | None = None
         self.turn_ends = 0.0
+        self.rests_until = 0.0
         # Whether a turn has begun and what we hold of the code is from before it.
         self.begins = False
 
@@ -50,6 +56,11 @@ class Contention:
     def parked(self) -> bool:
         """Whether calls wait for a lease."""
         return any(hot.parked for hot in self.hot.values())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a turn has begun whose code has not been read anew."""
+        return any(hot.begins for hot in self.hot.values())
 
     def lost(self, code_keys: Iterable[str]) -> None:
         """Notes lost comparisons; the second within a second makes a code hot."""
@@ -105,13 +116,17 @@ class Contention:
         if leases is None:
             return
         try:
+            await asyncio.sleep(max(0.0, hot.rests_until - time.monotonic()))
             hot.token = await self._acquire(leases, key)
             hot.turn_ends = time.monotonic() + TURN_S
             hot.begins = True
             self._release_parked(hot)
             await asyncio.sleep(TURN_S)
+            hot.turn_ends = 0.0
+            await asyncio.sleep(DRAIN_S)
         finally:
             hot.turn_ends = 0.0
+            hot.rests_until = time.monotonic() + REST_S
             token, hot.token, hot.task = hot.token, None, None
             if token is not None:
                 try:
@@ -130,7 +145,7 @@ class Contention:
                 return None
             if token is not None or time.monotonic() > deadline:
                 return token
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(POLL_S)
 
     def _release_parked(self, hot: _Hot) -> None:
         parked, hot.parked = hot.parked, []

@@ -188,7 +188,7 @@ class Desk:
         While a commit is in flight its connection is taken and the records it changed must stay, so
         whatever reads, evicts or locks waits for it to land.
         """
-        if self.contention.hot or self.shelf.is_over or self.ids.left < 2 * len(calls):
+        if self.contention.has_begun or self.shelf.is_over or self.ids.left < 2 * len(calls):
             await self._land()
         if self._flight is None:
             self.shelf.make_room()
