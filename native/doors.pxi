@@ -2,6 +2,7 @@
 # part of voucher.pyx.
 
 @cython.final
+@cython.internal
 cdef class Columns:
     """The columns of one batch, given back when it ends."""
 
@@ -118,6 +119,7 @@ cdef int check_call(int op, int64_t now_ms, int64_t boundary_ms) except -1:
 
 
 @cython.final
+@cython.internal
 cdef class Codes:
     """Codes as keys. A long code is interned: its key is a mark and its number."""
 
@@ -180,6 +182,7 @@ cdef tuple STREAM_COLUMNS = (
 
 
 @cython.final
+@cython.internal
 cdef class Stream:
     """A COPY BINARY stream in chunks that may break anywhere."""
 

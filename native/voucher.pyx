@@ -80,7 +80,7 @@ cdef class Book:
         self.codes = Codes()
         self.stream = Stream()
         self._calendar(0, 0)
-        if not book_open(&self.book) or not book_resize(&self.book, capacity // 5 + 2):
+        if not book_open(&self.book) or not book_resize(&self.book, capacity * 2 // 11 + 2):
             raise MemoryError
         while <int64_t>self.book.segments * SEGMENT < capacity:
             if not book_extend(&self.book, capacity >= SEGMENT):
