@@ -4,9 +4,15 @@ Values are drawn from small sets on purpose: only sequences that meet again (the
 same order, the instant just before a reset) find anything.
 """
 
+import os
+
+from hypothesis import Phase
 from hypothesis import strategies as st
 
 from tests import oracle
+
+# Shrinking a failure of a state machine replays it for minutes: FAREBOX_SHRINK=1 asks for it.
+PHASES = tuple(Phase) if os.environ.get("FAREBOX_SHRINK") else (Phase.explicit, Phase.generate)
 
 # Skipped and repeated midnights, a skipped day, half-hour and odd offsets, and two ordinary zones.
 ZONES = (

@@ -441,6 +441,7 @@ VoucherMachine.TestCase.settings = settings(
     max_examples=120,
     stateful_step_count=40,
     deadline=None,
+    phases=strategies.PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestVoucherMachine = VoucherMachine.TestCase

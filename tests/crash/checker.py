@@ -149,18 +149,16 @@ def _history(redemptions: list[Any], history: list[Any]) -> list[str]:
 def _edits(world: World, ledger: Ledger) -> list[str]:
     """An acknowledged switch decides every call that was sent after it and before the next."""
     edits = [e for e in ledger.edits if e.campaign == world.edited_campaign]
-    spans = [
-        (edit.acked_at, after.sent_at, edit.change["status"]) for edit, after in pairwise(edits)
-    ]
     broken = []
     for attempt in ledger.attempts.values():
         if attempt.code not in world.edited or not attempt.answer:
             continue
-        for begin, end, status in spans:
-            if begin <= attempt.sent_at and attempt.answered_at <= end:
+        for edit, after in pairwise(edits):
+            status = edit.change["status"]
+            if edit.acked_at <= attempt.sent_at and attempt.answered_at <= after.sent_at:
                 off = attempt.reason == "campaign_not_active"
                 if off != (status == "inactive") and attempt.reason != "order_rolled_back":
-                    broken.append(f"{attempt.order}: {attempt.reason!r} while {status}")
+                    broken.append(f"{attempt} was answered while {edit}, before {after}")
     return broken
 
 

@@ -50,6 +50,7 @@ class Edit:
     change: dict[str, Any]
     sent_at: float
     acked_at: float
+    unknown: int = 0
 
 
 @dataclass
@@ -61,7 +62,6 @@ class Ledger:
     unknown: int = 0
     unavailable: int = 0
     repeats: int = 0
-    edits_unknown: int = 0
 
     def complain(self, sentence: str) -> None:
         """Notes a broken promise; the run goes on, to see whether there are more."""

@@ -192,13 +192,14 @@ async def edit_for_ever(
     status = dict.fromkeys((world.edited_campaign, world.twin_campaign), "active")
 
     async def switch(campaign: int, wanted: str) -> None:
-        sent_at = time.monotonic()
+        sent_at, unknown = time.monotonic(), ledger.unknown
         path = f"/vending/campaign/{campaign}"
         response = await insist(client, ledger, "PATCH", path, {"status": wanted})
         if response.status != 200:
             ledger.complain(f"edit: {response.status} {response.body!r}")
             return
-        ledger.edits.append(Edit(campaign, {"status": wanted}, sent_at, time.monotonic()))
+        unknown = ledger.unknown - unknown
+        ledger.edits.append(Edit(campaign, {"status": wanted}, sent_at, time.monotonic(), unknown))
         status[campaign] = wanted
 
     while not stopping():

@@ -154,7 +154,9 @@ class Run:
 
     async def _storm(self, server: Server, proxy: Proxy) -> Report:
         begun = time.monotonic()
-        admin = Client(HOST, server.port)
+        # An edit that the client gives up while a living server still works on it could come late,
+        # after the edit that follows it; so its answer is waited for.
+        admin = Client(HOST, server.port, patience_s=90)
         user = await sign_in(admin, "/vending/auth/login", LOGIN)
         device = await sign_in(admin, "/vending/device/token", DEVICE)
         admin.authorization = user
@@ -173,7 +175,7 @@ class Run:
         await self._disturb(server, proxy)
         cutter.cancel()
         self._stopping = True
-        await asyncio.wait_for(asyncio.gather(*loops), 60)
+        await asyncio.wait_for(asyncio.gather(*loops), 120)
         admin.close()
         await asyncio.to_thread(server.stop)
         broken = await checker.check(self._database.dsn, world, self._ledger)

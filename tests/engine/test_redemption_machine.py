@@ -7,14 +7,13 @@ and then and at the end (P1-P12, P15, P19-P21 of vending-commerce.md 4.19, in on
 
 import asyncio
 import json
-import os
 from collections import Counter
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -38,9 +37,6 @@ from farebox.storage.vouchers import SEEN
 from tests import oracle, oracle_desk, strategies
 from tests.engine import worded
 from tests.oracle_desk import Campaign, Card, Device, Order
-
-# Shrinking a failure of this size replays it for minutes: FAREBOX_SHRINK=1 asks for it.
-PHASES = tuple(Phase) if os.environ.get("FAREBOX_SHRINK") else (Phase.explicit, Phase.generate)
 
 GROUPS = frozenset({2, 3, 4})
 CODES = ("AA", "bb-Two", "CC")
@@ -442,6 +438,6 @@ def test_redemption_machine(database: str, part: int) -> None:
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=PHASES,
+            phases=strategies.PHASES,
         ),
     )
