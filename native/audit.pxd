@@ -8,7 +8,7 @@ put back, so a book is the same after an audit, also after one that found someth
 from libc.stdint cimport int64_t, uint64_t
 
 from index cimport hash_home, hash_tag, index_list, key_hash, match_tags, next_bucket
-from voucher cimport POLICY_SHIFT, SHARED, book_t, bucket_t, record_at, record_t
+from voucher cimport POLICY_SHIFT, SHARED, WIDE, book_t, bucket_t, record_at, record_t, side_at
 
 
 cdef inline int64_t entry_bucket(const book_t* book, uint64_t hashed, uint64_t slot) noexcept nogil:
@@ -106,6 +106,8 @@ cdef inline const char* audit(book_t* book) noexcept nogil:
         broken = audit_record(book, record)
         if broken != NULL:
             return broken
+        if (record.policy_flags & WIDE != 0) != (side_at(book, slot).identity & 0xFFFF != 0):
+            return b"a record does not know whether its version is wide"
     if live != book.live:
         return b"the number of live records is wrong"
     slot = book.free_slot

@@ -6,7 +6,16 @@ arithmetic was not made for. Fields are int64 as callers and columns have them.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
-from voucher cimport ACTIVE, DEVICE_BITS, POLICY_SHIFT, record_t, side_t
+from voucher cimport (
+    ACTIVE,
+    DEVICE_BITS,
+    POLICY_SHIFT,
+    WIDE,
+    book_t,
+    record_t,
+    side_at,
+    side_t,
+)
 
 
 cdef enum:
@@ -58,10 +67,22 @@ cdef inline uint64_t pack_hold(int64_t device, int64_t until_ms) noexcept nogil:
 cdef inline void pack_version(record_t* record, side_t* side, int64_t version) noexcept nogil:
     record.version = <uint32_t>(version & <int64_t>0xFFFFFFFF)
     side.identity = (side.identity & ~<uint64_t>0xFFFF) | <uint64_t>(version >> VERSION_LOW_BITS)
+    record.policy_flags &= ~<uint32_t>WIDE
+    if version >> VERSION_LOW_BITS:
+        record.policy_flags |= WIDE
 
 
 cdef inline int64_t unpack_version(const record_t* record, const side_t* side) noexcept nogil:
     return <int64_t>(side.identity & <uint64_t>0xFFFF) << VERSION_LOW_BITS | record.version
+
+
+cdef inline int64_t version_at(
+    const book_t* book, uint64_t slot, const record_t* record
+) noexcept nogil:
+    """The version, without a look at the side of a record that has none of its upper bits."""
+    if record.policy_flags & WIDE:
+        return unpack_version(record, side_at(book, slot))
+    return record.version
 
 
 cdef inline int64_t unpack_id(const side_t* side) noexcept nogil:

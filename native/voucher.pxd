@@ -48,9 +48,10 @@ cdef enum:
     # Record flags; the policy's number is above them.
     ACTIVE = 1
     SHARED = 2          # another record has the same key
+    WIDE = 4            # the upper bits of the version are not zero
     POLICY_SHIFT = 8
     DEVICE_BITS = 22
-    SEGMENT_BITS = 17
+    SEGMENT_BITS = 15
 
 # One cache line. A redeem reads and writes this line and nothing else.
 cdef struct record_t:
@@ -201,7 +202,9 @@ cdef inline void touch(
     record.version = <uint32_t>(<uint64_t>record.version + 1)
     if is_rare(due or record.version == 0):
         side = side_at(book, slot)
-        side.identity += record.version == 0
+        if record.version == 0:
+            side.identity += 1
+            record.policy_flags |= WIDE
         if due:
             record.period_end_s = window.end_s
             side.period_seq += 1

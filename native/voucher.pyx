@@ -25,6 +25,7 @@ from calendar cimport calendar_ascends, calendar_pace, calendar_t
 from copy_rows cimport MALFORMED, UNFINISHED, header_read, row_read, row_t
 from entry cimport (
     IDENTITY_BITS, entry_t, fits, pack_entry, pack_version, unpack_entry, unpack_id, unpack_version,
+    version_at,
 )
 from index cimport index_add, index_drop, index_list
 from memory cimport (
@@ -256,7 +257,7 @@ cdef class Book:
 
     def version(self, int64_t slot):
         """The present version of a record."""
-        return unpack_version(self._record(slot), side_at(&self.book, slot))
+        return version_at(&self.book, slot, self._record(slot))
 
     def code(self, int64_t slot):
         """The canonical code of a record."""
@@ -396,7 +397,7 @@ cdef class Book:
         decision.amount_off = answer.amount_off
         decision.balance = answer.balance
         decision.hold_until_ms = answer.hold_until_ms
-        decision.version = unpack_version(record, side_at(&self.book, slot))
+        decision.version = version_at(&self.book, slot, record)
         return decision
 
     def batch(
