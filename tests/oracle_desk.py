@@ -361,7 +361,7 @@ class Desk:
         )
         if decision.accepted:
             for older in known:
-                older.keyed = older.keyed and older.card is not card
+                older.keyed = False
             card.state, card.hold_owner = after, None
             card.last_redemption_at, card.last_redemption_location = now, device.location
             self._record(card, device, order.id, fingerprint, "done", body, now, amount_off)

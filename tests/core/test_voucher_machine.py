@@ -58,12 +58,14 @@ class Known:
     redeemed: list[tuple[int, int]] = field(default_factory=list)
 
 
-calls = st.builds(
-    dict,
-    device=st.sampled_from(strategies.DEVICES),
-    demand=strategies.demands,
-    partial=st.booleans(),
-    facts=strategies.facts,
+Drawn = dict[str, Any]
+calls: st.SearchStrategy[Drawn] = st.fixed_dictionaries(
+    {
+        "device": st.sampled_from(strategies.DEVICES),
+        "demand": strategies.demands,
+        "partial": st.booleans(),
+        "facts": strategies.facts,
+    }
 )
 
 
@@ -175,6 +177,14 @@ class VoucherMachine(RuleBasedStateMachine):
         if self.now < end + near < strategies.LAST_MS:
             self.now = self.latest = max(self.latest, end + near)
 
+    @rule(slot=slots, near=st.sampled_from([-1, 0, 1]))
+    def tick_to_hold(self, slot: int, near: int) -> None:
+        """A hold's end is exclusive to the millisecond."""
+        assume(slot in self.known)
+        end = self.known[slot].state.hold_until
+        if self.now < end + near < strategies.LAST_MS:
+            self.now = self.latest = max(self.latest, end + near)
+
     @rule(slot=slots, back=st.sampled_from([1, 1000, oracle.DAY]))
     def clock_back(self, slot: int, back: int) -> None:
         """P12: a clock that goes back never raises what is available."""
@@ -185,7 +195,7 @@ class VoucherMachine(RuleBasedStateMachine):
 
     # Decisions.
 
-    def question(self, op: str, drawn: dict, **rest: Any) -> oracle.Call:  # type: ignore[type-arg]
+    def question(self, op: str, drawn: Drawn, **rest: Any) -> oracle.Call:
         asked = {name: value for name, value in drawn.items() if name != "facts"}
         return oracle.Call(op, self.now, **asked, **drawn["facts"], **rest)
 
@@ -241,7 +251,7 @@ class VoucherMachine(RuleBasedStateMachine):
             known.redeemed.append((decision.amount_off, after.period_seq))
 
     @rule(slot=slots, call=calls, lock_ms=strategies.hold_lengths, dry=st.booleans())
-    def validate(self, slot: int, call: dict, lock_ms: int, dry: bool) -> None:  # type: ignore[type-arg]
+    def validate(self, slot: int, call: Drawn, lock_ms: int, dry: bool) -> None:
         assume(slot in self.known)
         question = self.question("validate", call, lock_ms=lock_ms)
         decision = self.ask(slot, question, dry=dry)
@@ -254,7 +264,7 @@ class VoucherMachine(RuleBasedStateMachine):
             assert ("", decision.amount_off) == (redeemed.reason, redeemed.amount_off)
 
     @rule(target=done, slot=slots, call=calls, cap=strategies.caps, dry=st.booleans())
-    def redeem(self, slot: int, call: dict, cap: int | None, dry: bool) -> object:  # type: ignore[type-arg]
+    def redeem(self, slot: int, call: Drawn, cap: int | None, dry: bool) -> Any:
         assume(slot in self.known)
         question = self.question("redeem", call, cap=cap)
         decision = self.ask(slot, question, dry=dry)
@@ -312,7 +322,7 @@ class VoucherMachine(RuleBasedStateMachine):
             assert before == after
 
     @rule(slot=slots, call=calls, lock_ms=strategies.hold_lengths, op=st.sampled_from(tuple(OPS)))
-    def decide_and_undo(self, slot: int, call: dict, lock_ms: int, op: str) -> None:  # type: ignore[type-arg]
+    def decide_and_undo(self, slot: int, call: Drawn, lock_ms: int, op: str) -> None:
         """A decision whose commit failed leaves nothing behind; a wrong version undoes nothing."""
         assume(slot in self.known)
         known, saved = self.known[slot], self.book.save(slot)
@@ -337,7 +347,7 @@ class VoucherMachine(RuleBasedStateMachine):
             max_size=12,
         ),
     )
-    def batch(self, op: str, asked: list) -> None:  # type: ignore[type-arg]
+    def batch(self, op: str, asked: list[Any]) -> None:
         """P14: a batch is the fold of its single calls, first slot of a code first."""
         n = len(asked)
         questions = [

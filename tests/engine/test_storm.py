@@ -17,6 +17,7 @@ from farebox.domain.rules import Rule
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.redemption import Desk
 from farebox.storage.pool import Pool
+from tests import golden
 from tests.engine import worded
 from tests.engine.crew import Ask, Crew, Told, insist
 from tests.engine.desks import open_desk
@@ -245,6 +246,27 @@ async def test_choice_between_two_candidates(
     assert {(r["device"], r["order_id"]): r["count"] for r in effects} == dict.fromkeys(answers, 1)
     totals = await connection.fetchval("select sum(total) from voucher.voucher")
     assert totals == len(answers)
+
+
+async def test_clocks_that_disagree_choose_once(
+    database: str, connection: asyncpg.Connection
+) -> None:
+    """P19: two servers whose clocks lie on either side of an expiry choose differently, once."""
+    expiry = golden.ms("2039-01-01T00:00:00Z")
+    first = Campaign(1, expires_on="2038-12-31T23:59:59Z")
+    await stock(connection, ("TWO", first), ("TWO", Campaign(2)))
+    orders = [f"o{n}" for n in range(200)]
+    before = open_desk(database, lambda: expiry - 500)
+    after = open_desk(database, lambda: expiry + 500)
+    async with before as one, after as two:
+        for order in orders:
+            ask = redeem(1, "TWO", order)
+            told = await asyncio.gather(insist(one, ask), insist(two, ask))
+            assert 1 == len({each.raw for each in told})
+    effects = await connection.fetch("select voucher from voucher.redemption")
+    assert len(orders) == len(effects)
+    # Both were chosen, or the clocks have not disagreed and nothing was shown.
+    assert {1, 2} == {row["voucher"] for row in effects}
 
 
 EDITS = (
