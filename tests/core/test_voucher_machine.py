@@ -177,13 +177,18 @@ class VoucherMachine(RuleBasedStateMachine):
         if self.now < end + near < strategies.LAST_MS:
             self.now = self.latest = max(self.latest, end + near)
 
-    @rule(slot=slots, near=st.sampled_from([-1, 0, 1]))
-    def tick_to_hold(self, slot: int, near: int) -> None:
-        """A hold's end is exclusive to the millisecond."""
+    @rule(slot=slots, near=st.sampled_from([-1, 0, 0, 1]))
+    def hold_ends(self, slot: int, near: int) -> None:
+        """A hold's end is exclusive to the millisecond, for its owner and for everybody."""
         assume(slot in self.known)
+        self.ask(slot, oracle.Call("validate", self.now, 1, lock_ms=1000))
         end = self.known[slot].state.hold_until
         if self.now < end + near < strategies.LAST_MS:
-            self.now = self.latest = max(self.latest, end + near)
+            self.now = end + near
+            self.latest = max(self.latest, self.now)
+            for device in strategies.DEVICES:
+                self.ask(slot, oracle.Call("redeem", self.now, device, demand=1), dry=True)
+                self.ask(slot, oracle.Call("validate", self.now, device), dry=True)
 
     @rule(slot=slots, back=st.sampled_from([1, 1000, oracle.DAY]))
     def clock_back(self, slot: int, back: int) -> None:
