@@ -1,7 +1,8 @@
 """The desk beside its baselines, in one run on one server: redemptions per second at 64 clients.
 
-Uniform: every redemption draws one of all vouchers; the desk's book starts empty, so most draws
-cost it a read. Hot: every redemption is of one voucher. In each round every contender runs for the
+Uniform: every redemption draws one of all vouchers. The desk starts as the service starts it, with
+two seconds to read vouchers ahead; a desk that starts empty, so that most draws cost a read, stands
+beside it. Hot: every redemption is of one voucher. In each round every contender runs for the
 same time, one after the other; figures are medians over the rounds, ratios are within a round.
 """
 
@@ -35,6 +36,8 @@ CLIENTS = 64
 PRINCIPAL = Principal(kind="device", id=80, name=DEVICE, group=2, machine=80)
 ORDER = '{"deviceId":"gw-0080","order":{"id":"%s","amount":250}}'
 HOT = 5
+# The service's default (FAREBOX_WARM_SECONDS).
+WARM_S = 2.0
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -54,9 +57,10 @@ Contender = Callable[[], AbstractAsyncContextManager[Draw]]
 
 
 @contextlib.asynccontextmanager
-async def desk(fleet: Fleet, clock: Callable[[], int]) -> AsyncIterator[Desk]:
+async def desk(fleet: Fleet, clock: Callable[[], int], warm_s: float) -> AsyncIterator[Desk]:
     """The product's desk as the service runs it: one connection, its own book."""
-    made = Desk(Ledger(fleet.dsn, statement_timeout_ms=2000), clock, VendingSpelling())
+    ledger = Ledger(fleet.dsn, statement_timeout_ms=2000)
+    made = Desk(ledger, clock, VendingSpelling(), warm_s=warm_s)
     await made.start()
     try:
         yield made
@@ -66,13 +70,13 @@ async def desk(fleet: Fleet, clock: Callable[[], int]) -> AsyncIterator[Desk]:
 
 @contextlib.asynccontextmanager
 async def _desk_draws(
-    fleet: Fleet, clock: Callable[[], int], numbers: Callable[[], int]
+    fleet: Fleet, clock: Callable[[], int], numbers: Callable[[], int], warm_s: float
 ) -> AsyncIterator[Draw]:
     run, orders = f"{os.getpid()}-{time.monotonic_ns()}", itertools.count()
     pool = await open_pool(fleet.dsn, max_size=2)
     places = Places(pool)
 
-    async with desk(fleet, clock) as made:
+    async with desk(fleet, clock, warm_s) as made:
 
         def draw() -> Callable[[], Awaitable[bool]]:
             number, order_id = numbers(), f"e-{run}-{next(orders)}"
@@ -168,7 +172,8 @@ async def _compare(
 
     size = await _best_pool(one_statement, plan, progress)
     contenders: dict[str, Contender] = {
-        "desk": lambda: _desk_draws(fleet, clock, numbers),
+        "desk": lambda: _desk_draws(fleet, clock, numbers, WARM_S),
+        "desk_cold": lambda: _desk_draws(fleet, clock, numbers, 0.0),
         "one_statement": one_statement(size),
         "row_lock": row_lock(await _best_pool(row_lock, plan, progress)),
         "redis_lua": redis(CLIENTS),

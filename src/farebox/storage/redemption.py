@@ -221,13 +221,19 @@ class Ledger:
             yield
         except asyncpg.PostgresError as error:
             state = error.sqlstate or ""
-            if state == LOST_COMPARISON:
+            if state == LOST_COMPARISON or _is_recorded(error):
                 raise ComparisonLostError(str(error)) from None
             if state in GONE_STATES or state.startswith("08"):
                 raise OutcomeUnknownError(str(error)) from error
             raise NotWrittenError(f"{state}: {error}") from error
         except GONE as error:
             raise OutcomeUnknownError(str(error) or type(error).__name__) from error
+
+
+def _is_recorded(error: asyncpg.PostgresError) -> bool:
+    """Whether an order met the unique index over orders: somebody has recorded it."""
+    name = "redemption_order_once"
+    return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == name
 
 
 def columns_of(rows: Sequence[tuple[Any, ...]], kinds: str) -> list[str]:

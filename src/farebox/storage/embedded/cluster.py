@@ -64,7 +64,7 @@ def make(
 def configure(folder: Path, account: Account, extra: Mapping[str, str]) -> None:
     """Write our defaults for this machine's memory; `extra` adds to them or replaces some."""
     memory = _memory_bytes()
-    shared = min(256 * _MIB, max(32 * _MIB, memory // 8))
+    shared = min(1024 * _MIB, max(32 * _MIB, memory // 8))
     settings = {
         "shared_buffers": f"{shared // _MIB}MB",
         "effective_cache_size": f"{max(64, memory // 2 // _MIB)}MB",
