@@ -40,6 +40,8 @@ CALLS_MAX = 1024
 # From this many waiting calls on, half go first: their commit and the decisions on the others then
 # run side by side.
 HALVES_MIN = 32
+# So many calls are worth a batch of their own beside a commit under way, at least.
+ENOUGH_MIN = 8
 WAITING_MAX = 20_000
 RECENT_MAX = 65_536
 # A batch needs at most one id a call; this many more are kept for the next.
@@ -51,12 +53,13 @@ log = structlog.get_logger()
 class Flight:
     """A batch whose commit is under way."""
 
-    __slots__ = ("batch", "calls", "commit")
+    __slots__ = ("batch", "calls", "commit", "enough")
 
     def __init__(self, batch: Batch, calls: list[Call], commit: "asyncio.Task[None]") -> None:
         self.batch = batch
         self.calls = calls
         self.commit = commit
+        self.enough = max(ENOUGH_MIN, len(calls) // 2)
 
 
 class Desk:
@@ -128,7 +131,8 @@ class Desk:
             raise UnavailableError("The service is busy", "busy")
         call.future = asyncio.get_running_loop().create_future()
         self._waiting.append(call)
-        self._wake.set()
+        if self._is_ready:
+            self._wake.set()
         return call.future
 
     def _resubmit(self, calls: list[Call]) -> None:
@@ -138,7 +142,7 @@ class Desk:
 
     async def _run(self) -> None:
         while self._waiting or self._flight or self.contention.parked or not self._stopping:
-            if not self._waiting and not self._has_landed:
+            if not self._is_ready:
                 timeout_s = DELAY_S if self._history.waits else None
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), timeout_s)
@@ -156,6 +160,18 @@ class Desk:
                 self.fail(calls, UnavailableError("The service is unavailable"))
         with contextlib.suppress(NotWrittenError, OutcomeUnknownError):
             await self._history.write()
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether there is enough to do: a commit has landed, or a batch worth deciding waits.
+
+        Beside a commit under way that is half of what it carries; smaller batches would spend the
+        database's time on commits instead of redemptions.
+        """
+        flight = self._flight
+        if flight is None:
+            return bool(self._waiting)
+        return flight.commit.done() or len(self._waiting) >= flight.enough
 
     @property
     def _has_landed(self) -> bool:
