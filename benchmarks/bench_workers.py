@@ -120,7 +120,7 @@ async def measure(
             )
 
     def middle(name: str, field: str = "per_second") -> float:
-        return statistics.median(getattr(run, field) for run in runs[name])
+        return float(statistics.median(getattr(run, field) for run in runs[name]))
 
     def share(name: str) -> float:
         pairs = zip(runs[name], runs["one worker"], strict=True)
