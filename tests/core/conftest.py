@@ -38,4 +38,5 @@ def gift(book: Book) -> Adder:
 def _add(book: Book, code: str, is_gift: bool, value: int, limit: int, **fields: int | bool) -> int:
     zone, frequency = int(fields.pop("zone", 0)), int(fields.pop("frequency", 0))
     policy = book.policy(gift=is_gift, value=value, limit=limit, zone=zone, frequency=frequency)
-    return book.add(code, int(fields.pop("voucher_id", 7)), policy, **fields)  # type: ignore[arg-type]
+    voucher_id = int(fields.pop("voucher_id", 7))
+    return book.add(code, voucher_id, policy, **fields)  # type: ignore[arg-type]
