@@ -1,10 +1,10 @@
 """Many calls over columns: the fold of single decisions in order (vending-commerce.md 4.18, P14).
 
-A look-up costs two cache misses, and a miss in flight costs almost nothing, so the loop keeps many in
-flight: it works in blocks of rows, and asks for the buckets of the block after the next and for the
-records of the next one before it decides a block. Three short loops keep more misses in flight than
-one long one, whose instructions fill the processor's window. Nothing is added or removed while a
-batch runs, so the slot guessed from a tag stays right or is seen to be wrong.
+A look-up costs two cache misses, and a miss in flight costs almost nothing, so the loop keeps many
+in flight: it works in blocks of rows, and asks for the buckets of the block after the next and for
+the records of the next one before it decides a block. Three short loops keep more misses in flight
+than one long one, whose instructions fill the processor's window. Nothing is added or removed while
+a batch runs, so the slot guessed from a tag stays right or is seen to be wrong.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -36,7 +36,9 @@ cdef extern from "machine.h" nogil:
 
 cdef enum:
     BLOCK = 8
-    # A power of two that holds three blocks.
+    # Blocks from asking for a record to deciding on it, and as many before that for its bucket.
+    LEAD = 2
+    # A power of two that holds all rows under way, (2 * LEAD + 1) * BLOCK.
     RING = 64
 
 cdef enum:
@@ -155,15 +157,19 @@ cdef inline void decide_column(
     cdef call_t call
     cdef uint64_t[RING] hashes
     cdef int64_t[RING] slots
-    cdef int64_t at = -2 * <int64_t>BLOCK
+    cdef int64_t at = -2 * <int64_t>LEAD * BLOCK
+    cdef int64_t buckets, records
     call.now_ms = now_ms
     call.now_s = <uint32_t>(now_ms // 1000)
     call.boundary_s = 0
     call.dry = False
     while at < rows.count:
-        seek_buckets(&book, &rows, at + 2 * BLOCK, least(at + 3 * BLOCK, rows.count), hashes)
-        if at >= -<int64_t>BLOCK:
-            seek_records(&book, at + BLOCK, least(at + 2 * BLOCK, rows.count), hashes, slots)
+        buckets = at + 2 * LEAD * BLOCK
+        records = at + LEAD * BLOCK
+        if buckets < rows.count:
+            seek_buckets(&book, &rows, buckets, least(buckets + BLOCK, rows.count), hashes)
+        if 0 <= records < rows.count:
+            seek_records(&book, records, least(records + BLOCK, rows.count), hashes, slots)
         if at >= 0:
             decide_rows(&book, &rows, at, least(at + BLOCK, rows.count), slots, &call, op)
         at += BLOCK

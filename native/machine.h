@@ -1,5 +1,5 @@
-/* What the kernels need of the machine and Cython cannot say: prefetch, one wide multiply, a compare of
- * ten tags, and memory in large pages. Every part has a portable form; none allocates behind the
+/* What the kernels need of the machine and Cython cannot say: prefetch, one wide multiply, a compare
+ * of ten tags, and memory in large pages. Every part has a portable form; none allocates behind the
  * caller's back and none knows about vouchers. */
 #ifndef FAREBOX_MACHINE_H
 #define FAREBOX_MACHINE_H
@@ -21,8 +21,8 @@
 static inline int is_rare(int condition) { return (int)__builtin_expect(condition, 0); }
 
 static inline void prefetch_read(const void *line) { __builtin_prefetch(line, 0, 3); }
-/* For a line that will be written. Without the instruction named, a build for every x86-64 would get a
- * plain read; processors that lack it take it as a no-op. */
+/* For a line that will be written. Without the instruction named, a build for every x86-64 would get
+ * a plain read; processors that lack it take it as a no-op. */
 static inline void prefetch_write(const void *line) {
 #if defined(__x86_64__)
   __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
