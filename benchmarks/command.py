@@ -56,7 +56,7 @@ def _core(quick: bool, say: Callable[[str], None]) -> dict[str, Metric]:
     say("core")
     if importlib.util.find_spec("benchmarks.bench_core") is None:
         return {}
-    measured: Any = importlib.import_module("benchmarks.bench_core").measure(quick=quick)
+    measured: Any = importlib.import_module("benchmarks.bench_core").run(quick)
     return {
         name: metric if isinstance(metric, Metric) else msgspec.convert(metric, Metric)
         for name, metric in measured.items()
