@@ -1,5 +1,5 @@
-/* What the kernels need of the machine and Cython cannot say: prefetch, one wide multiply, a compare
- * of ten tags, and memory in large pages. Every part has a portable form; none allocates behind the
+/* What the kernels need of the machine and Cython cannot say: prefetch, one wide multiply, a
+ * compare of ten tags, and memory in large pages. Every part has a portable form; none allocates behind the
  * caller's back and none knows about vouchers. */
 #ifndef FAREBOX_MACHINE_H
 #define FAREBOX_MACHINE_H
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
 #include <emmintrin.h>
 #endif
 
@@ -21,10 +21,10 @@
 static inline int is_rare(int condition) { return (int)__builtin_expect(condition, 0); }
 
 static inline void prefetch_read(const void *line) { __builtin_prefetch(line, 0, 3); }
-/* For a line that will be written. Without the instruction named, a build for every x86-64 would get
- * a plain read; processors that lack it take it as a no-op. */
+/* For a line that will be written. Without the instruction named, a build for every x86-64 would
+ * get a plain read; processors that lack it take it as a no-op. */
 static inline void prefetch_write(const void *line) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(FAREBOX_PORTABLE)
   __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
 #else
   __builtin_prefetch(line, 1, 3);
@@ -62,7 +62,7 @@ static inline uint64_t load_be64(const uint8_t *at) {
 
 /* Bit i of the answer: tags[i] == tag, i < 10. Reads 32 bytes: a bucket starts with its tags. */
 static inline uint32_t match_tags(const uint16_t *tags, uint16_t tag) {
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
   __m128i wanted = _mm_set1_epi16((short)tag);
   __m128i low = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)tags), wanted);
   __m128i high = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)tags + 1), wanted);
