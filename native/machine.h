@@ -1,6 +1,6 @@
 /* What the kernels need of the machine and Cython cannot say: prefetch, one wide multiply, a
- * compare of ten tags, and memory in large pages. Every part has a portable form; none allocates behind the
- * caller's back and none knows about vouchers. */
+ * compare of ten tags, and memory in large pages. Every part has a portable form; none allocates
+ * behind the caller's back and none knows about vouchers. */
 #ifndef FAREBOX_MACHINE_H
 #define FAREBOX_MACHINE_H
 
