@@ -272,17 +272,18 @@ class Desk:
     async def _crash(self, flight: Flight, error: Exception) -> None:
         """A commit failed: nothing of it is kept, and its calls are decided anew under locks."""
         calls = [call for call in flight.calls if not call.future.done()]
-        if isinstance(error, ComparisonLostError):
-            self.lost += 1
-            self.relied_on = flight.batch.versions(self.shelf)
-        else:
-            log.warning("desk.not_committed", error=str(error))
-        self._evict(calls)
         try:
+            if isinstance(error, ComparisonLostError):
+                self.lost += 1
+                self.relied_on = flight.batch.versions(self.shelf)
+            else:
+                log.warning("desk.not_committed", error=str(error))
+            self._evict(calls)
             if isinstance(error, OutcomeUnknownError):
                 await self._settle()
             await self._carefully(calls)
-        except (NotWrittenError, OutcomeUnknownError):
+        except Exception:
+            self._evict(calls)
             self.fail(calls, UnavailableError("The database cannot be reached"))
             raise
         finally:

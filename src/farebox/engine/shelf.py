@@ -79,12 +79,13 @@ class Shelf:
                 self.evict(self.book.code(self._hand))
 
     def candidates(self, code_key: str) -> tuple[int, ...]:
-        """Slots of all candidates in the order (campaign, voucher); empty if not held or stale."""
+        """Slots of all candidates in the order (campaign, voucher); empty if not held or stale.
+
+        Stale ones stay until they are read anew: a commit in flight may still name their slots.
+        """
         slots = self.book.find(code_key)
-        for slot in slots:
-            if self.terms[slot].campaign.stale:
-                self.evict(code_key)
-                return ()
+        if any(self.terms[slot].campaign.stale for slot in slots):
+            return ()
         return slots
 
     def versions(self, code_key: str) -> set[tuple[str, int, int, int, int]]:

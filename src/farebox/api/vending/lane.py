@@ -9,6 +9,8 @@ of its own.
 import time
 from typing import Final
 
+import structlog
+
 from farebox.api.services import Services
 from farebox.api.vending import dialect
 from farebox.api.vending.device_calls import VERBS, DeviceCalls
@@ -19,8 +21,10 @@ from farebox.web import ASGI, Receive, Scope, Send
 PREFIX: Final = b"/vending/voucher/"
 BODY_BYTES_MAX: Final = dialect.BODY_BYTES_MAX
 _OPS: Final = {verb.encode(): op for verb, op in VERBS.items()}
+_INTERNAL: Final = b'{"message":"Something went wrong on our side","code":"internal"}'
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
+_log = structlog.get_logger("farebox.api")
 
 
 class Lane:
@@ -85,6 +89,11 @@ class Lane:
             answer = await calls.serve(op, code, caller, body)
         except DomainError as error:
             status = await _refuse(error, send)
+        except Exception:
+            # Nobody meant to raise this: it is logged and told as any such error of this API.
+            _log.exception("unexpected error", route=verb.decode())
+            status = 500
+            await _reply(Answer(500, _INTERNAL), send)
         else:
             status = answer.status
             await _reply(answer, send)
