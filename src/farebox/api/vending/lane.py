@@ -24,7 +24,7 @@ _OPS: Final = {verb.encode(): op for verb, op in VERBS.items()}
 _INTERNAL: Final = b'{"message":"Something went wrong on our side","code":"internal"}'
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
-_log = structlog.get_logger("farebox.api")
+log = structlog.get_logger("farebox.api")
 
 
 class Lane:
@@ -91,7 +91,7 @@ class Lane:
             status = await _refuse(error, send)
         except Exception:
             # Nobody meant to raise this: it is logged and told as any such error of this API.
-            _log.exception("unexpected error", route=verb.decode())
+            log.exception("unexpected error", route=verb.decode())
             status = 500
             await _reply(Answer(500, _INTERNAL), send)
         else:
