@@ -28,14 +28,13 @@ from voucher cimport (
 
 
 cdef extern from "machine.h" nogil:
-    void prefetch_read(const void* line)
-    void prefetch_write(const void* line)
+    void prefetch(const void* line)
     uint64_t load_u64(const void* at)
     bint is_rare(bint condition)
 
 
 cdef enum:
-    BLOCK = 8
+    BLOCK = 16
     # Blocks from asking for a record to deciding on it, and as many before that for its bucket.
     LEAD = 2
     # A power of two that holds all rows under way, (2 * LEAD + 1) * BLOCK.
@@ -84,7 +83,7 @@ cdef inline void seek_buckets(
         hashes[i & (RING - 1)] = key_hash(
             book, load_u64(rows.key + 16 * i), load_u64(rows.key + 16 * i + 8)
         )
-        prefetch_read(&book.buckets[hash_home(book, hashes[i & (RING - 1)])])
+        prefetch(&book.buckets[hash_home(book, hashes[i & (RING - 1)])])
 
 
 cdef inline void seek_records(
@@ -96,7 +95,7 @@ cdef inline void seek_records(
         slot = index_candidate(book, hashes[i & (RING - 1)])
         slots[i & (RING - 1)] = slot
         if slot >= 0:
-            prefetch_write(record_at(book, slot))
+            prefetch(record_at(book, slot))
 
 
 cdef inline int64_t settle(

@@ -16,7 +16,7 @@ cdef extern from "machine.h" nogil:
     uint64_t multiply_fold(uint64_t a, uint64_t b)
     uint64_t multiply_high(uint64_t a, uint64_t b)
     int lowest_bit(uint64_t bits)
-    void prefetch_read(const void* line)
+    void prefetch(const void* line)
 
 
 cdef struct place_t:
@@ -200,7 +200,7 @@ cdef inline void index_refill(book_t* book, const book_t* older) noexcept nogil:
         if ahead < older.bucket_count:
             for i in range(10):
                 if older.buckets[ahead].tag[i]:
-                    prefetch_read(record_at(book, older.buckets[ahead].slot[i]))
+                    prefetch(record_at(book, older.buckets[ahead].slot[i]))
         at = home
         for _ in range(older.bucket_count):
             bucket = &older.buckets[at]

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint64_t
 cdef extern from "machine.h" nogil:
     void* region_take(size_t size, bint large)
     void region_give(void* at, size_t size)
-    void prefetch_read(const void* line)
+    void prefetch(const void* line)
     uint64_t multiply_fold(uint64_t a, uint64_t b)
     uint64_t multiply_high(uint64_t a, uint64_t b)
 
@@ -82,8 +82,8 @@ cdef uint64_t look(
         far = i + AHEAD
         mixed = position(seed, far)
         ring[far & (RING - 1)] = mixed
-        prefetch_read(&first[multiply_high(mixed, first_count)])
-        prefetch_read(&second[multiply_high(mixed << 13, second_count)])
+        prefetch(&first[multiply_high(mixed, first_count)])
+        prefetch(&second[multiply_high(mixed << 13, second_count)])
         if i >= 0:
             mixed = ring[i & (RING - 1)]
             total += first[multiply_high(mixed, first_count)].word[0]
@@ -103,8 +103,8 @@ cdef uint64_t change(
         far = i + AHEAD
         mixed = position(seed, far)
         ring[far & (RING - 1)] = mixed
-        prefetch_read(&first[multiply_high(mixed, first_count)])
-        prefetch_read(&second[multiply_high(mixed << 13, second_count)])
+        prefetch(&first[multiply_high(mixed, first_count)])
+        prefetch(&second[multiply_high(mixed << 13, second_count)])
         if i >= 0:
             mixed = ring[i & (RING - 1)]
             total += first[multiply_high(mixed, first_count)].word[0]
