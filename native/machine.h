@@ -20,8 +20,8 @@
 
 static inline int is_rare(int condition) { return (int)__builtin_expect(condition, 0); }
 
-/* Into the second cache: it takes many lines on their way at once, while the first cache drops requests
- * beyond about twenty, and a dropped one costs a whole miss. */
+/* Into the second cache: it takes many lines on their way at once, while the first cache drops
+ * requests beyond about twenty, and a dropped one costs a whole miss. */
 static inline void prefetch(const void *line) { __builtin_prefetch(line, 0, 2); }
 
 static inline int lowest_bit(uint64_t bits) { return __builtin_ctzll(bits); }
