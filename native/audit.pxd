@@ -35,7 +35,7 @@ cdef inline bint holds(const bucket_t* bucket, uint64_t slot) noexcept nogil:
     return False
 
 
-cdef inline void add_passes(book_t* book, int sign) noexcept nogil:
+cdef inline void count_passes(book_t* book, bint back) noexcept nogil:
     """Adds or takes back every live record's passes; all entries are known to be found."""
     cdef const record_t* record
     cdef uint64_t slot, hashed, at
@@ -46,7 +46,10 @@ cdef inline void add_passes(book_t* book, int sign) noexcept nogil:
         hashed = key_hash(book, record.key[0], record.key[1])
         at = hash_home(book, hashed)
         while not holds(&book.buckets[at], slot):
-            book.buckets[at].passed += sign
+            if back:
+                book.buckets[at].passed -= 1
+            else:
+                book.buckets[at].passed += 1
             at = next_bucket(book, at)
 
 
@@ -79,11 +82,11 @@ cdef inline const char* audit_index(book_t* book, uint64_t* entries) noexcept no
                 return b"an empty place names a slot"
     if entries[0] != book.live:
         return b"the index has more or fewer entries than there are records"
-    add_passes(book, -1)
+    count_passes(book, True)
     for at in range(book.bucket_count):
         if book.buckets[at].passed != 0:
             broken = b"a bucket counts passes that no entry made"
-    add_passes(book, 1)
+    count_passes(book, False)
     return broken
 
 

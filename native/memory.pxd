@@ -8,19 +8,13 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from index cimport index_refill
-from voucher cimport SEGMENT_BITS, book_t, bucket_t, policy_t, record_t, side_t
+from voucher cimport SEGMENT, SEGMENTS, book_t, bucket_t, policy_t, record_t, side_t
 
 
 cdef extern from "machine.h" nogil:
     void* region_take(size_t size, bint large)
     void region_give(void* at, size_t size)
     size_t region_bytes(size_t size)
-
-
-cdef enum:
-    SEGMENT = 1 << SEGMENT_BITS
-    # 32 bits of slots.
-    SEGMENTS = 1 << (32 - SEGMENT_BITS)
 
 
 cdef inline bint book_open(book_t* book) noexcept nogil:

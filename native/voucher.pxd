@@ -51,7 +51,11 @@ cdef enum:
     WIDE = 4            # the upper bits of the version are not zero
     POLICY_SHIFT = 8
     DEVICE_BITS = 22
+    # Slots in a segment, and segments in a book of 2**32 slots; spelled out, because checked builds
+    # cannot compute in an enum.
     SEGMENT_BITS = 15
+    SEGMENT = 32768
+    SEGMENTS = 131072
 
 # One cache line. A redeem reads and writes this line and nothing else.
 cdef struct record_t:
