@@ -28,9 +28,7 @@ from entry cimport (
     version_at,
 )
 from index cimport index_add, index_drop, index_list
-from memory cimport (
-    book_bytes, book_close, book_extend, book_open, book_policies, book_resize,
-)
+from memory cimport book_bytes, book_close, book_extend, book_open, book_policies, book_resize
 from voucher cimport (
     DEVICE_BITS, LONG_CODE, NEVER_S, POLICY_SHIFT, SEGMENT, SHARED, answer_t, book_t, call_t,
     decide, policy_t, record_at, record_t, saved_t, side_at, side_t, slot_give, slot_take,
