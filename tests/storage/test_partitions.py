@@ -1,10 +1,12 @@
 """Months made ahead; a month that nobody made refuses nothing."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from farebox.storage.partitions import make_ahead, months
+from farebox.storage import partitions
+from farebox.storage.partitions import MONTHLY, Monthly, months
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
 
@@ -12,6 +14,9 @@ INSERT = (
     "insert into voucher.history (id, voucher, requester, action, success, reason, currency,"
     " request, response, created_at_ms) values ($1, 1, 'm:80', 0, true, 'ok', 'EUR', '', '', $2)"
 )
+HISTORY = Monthly("voucher.history", "voucher.history_rest")
+RECORDS = ("revenuetransaction", "paymenttransaction", "log", "iotevent")
+make_ahead = partial(partitions.make_ahead, tables=(HISTORY,))
 WHERE = "select tableoid::regclass::text from voucher.history where id = $1"
 
 
@@ -64,6 +69,37 @@ async def test_a_missing_month_refuses_nothing(pool: Pool, clock: SettableClock)
     july = "voucher.history_2026_07"
     assert homes == ["voucher.history_2026_06", july, july, "voucher.history_rest"]
     assert await pool.fetchval("select count(*) from voucher.history") == 4
+
+
+async def test_every_growing_table_has_its_months(pool: Pool, clock: SettableClock) -> None:
+    """The history of vouchers and the four record tables; each has a rest for other months."""
+    tables = ["voucher.history", *(f"vending.{name}" for name in RECORDS)]
+    assert tables == [monthly.table for monthly in MONTHLY]
+    made = await partitions.make_ahead(pool, clock(), ahead=1)
+    assert made == [f"{table}_2026_{month}" for table in tables for month in ("03", "04")]
+
+
+async def test_records_lie_in_the_month_in_which_they_happened(
+    pool: Pool, clock: SettableClock
+) -> None:
+    """A record is placed by the instant of the event, and found again when its month is made."""
+    insert = (
+        "insert into vending.iotevent (machine, location, time_zone, occurred_at_ms, name, value,"
+        " created_at_ms) values (80, 2, 'UTC', $1, 'door', '1', $2)"
+        " returning tableoid::regclass::text"
+    )
+    await partitions.make_ahead(pool, clock(), ahead=0)
+    for text, home in (
+        ("2026-03-31T23:59:59.999Z", "vending.iotevent_2026_03"),
+        ("2026-04-01T00:00:00Z", "vending.iotevent_rest"),
+        ("1999-12-31T23:59:59Z", "vending.iotevent_rest"),
+    ):
+        assert home == await pool.fetchval(insert, instant(text), clock())
+    await partitions.make_ahead(pool, clock(), ahead=1)
+    homes = await pool.fetch("select tableoid::regclass::text as home from vending.iotevent")
+    assert sorted(row["home"] for row in homes) == [
+        "vending.iotevent_2026_03", "vending.iotevent_2026_04", "vending.iotevent_rest",
+    ]  # fmt: skip
 
 
 async def test_a_new_month_has_the_index(pool: Pool, clock: SettableClock) -> None:

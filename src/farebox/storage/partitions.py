@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Monthly(msgspec.Struct, frozen=True):
-    """A table partitioned by month over its column created_at_ms, and its default partition."""
+    """A table partitioned by month over one column of instants, and its default partition."""
 
     table: str
     rest: str
@@ -37,7 +37,13 @@ class Month(msgspec.Struct, frozen=True):
     end_ms: int
 
 
-MONTHLY = (Monthly("voucher.history", "voucher.history_rest"),)
+MONTHLY = (
+    Monthly("voucher.history", "voucher.history_rest"),
+    *(
+        Monthly(f"vending.{name}", f"vending.{name}_rest")
+        for name in ("revenuetransaction", "paymenttransaction", "log", "iotevent")
+    ),
+)
 
 
 def months(now_ms: int, ahead: int) -> list[Month]:
