@@ -111,7 +111,9 @@ class Batch:
         campaigns: dict[int, int] = {}
         for slot in (*self.touches, *self.relied):
             campaign = shelf.terms[slot].campaign
-            campaigns[campaign.id] = campaign.revision
+            # Decided under two revisions of a campaign, of which the older must be found out.
+            if campaigns.setdefault(campaign.id, campaign.revision) > campaign.revision:
+                campaigns[campaign.id] = campaign.revision
         ordered = sorted(campaigns.items())
         seen: list[tuple[int, int]] = []
         held: list[tuple[int, int]] = []
