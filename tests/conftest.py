@@ -18,6 +18,7 @@ import pytest
 from farebox.storage.embedded import installations
 from farebox.storage.pool import Pool, open_pool
 from tests.clocks import SettableClock
+from tests.documented import DOCUMENTED
 from tests.servers import Databases, PostgreSQL, Redis, redis_program
 
 _POSTGRESQL = pytest.StashKey[PostgreSQL]()
@@ -32,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed and make sure that the server ends with the run."""
     given: int | None = _worker_input(config).get("farebox_seed", config.getoption("--seed"))
+    config.addinivalue_line("markers", "operation(*ids): the documented operations a test shows")
     config.stash[_SEED] = secrets.randbelow(1 << 32) if given is None else given
     config.stash[_POSTGRESQL] = PostgreSQL()
     config.add_cleanup(config.stash[_POSTGRESQL].stop)
@@ -57,6 +59,39 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f"farebox: {versions}, seed {config.stash[_SEED]}",
         f"native build: {native.origin if native else 'missing'}",
     ]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note which documented operations a marked test shows."""
+    for mark in item.iter_markers("operation"):
+        shows(item, *mark.args)
+
+
+def shows(item: Any, *operations: str) -> None:
+    """Count documented operations as shown by a test, if it passes."""
+    for operation in operations:
+        if operation in DOCUMENTED:
+            item.user_properties.append(("operation", operation))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many of the documented operations the passed golden tests have shown."""
+    reports = {
+        outcome: {
+            name
+            for report in terminalreporter.stats.get(outcome, ())
+            for kind, name in getattr(report, "user_properties", ())
+            if kind == "operation"
+        }
+        for outcome in ("passed", "failed", "error")
+    }
+    covered = reports["passed"] - reports["failed"] - reports["error"]
+    if terminalreporter.config.option.verbose > 0:
+        missing = " ".join(sorted(DOCUMENTED - covered))
+        terminalreporter.write_line(f"documented operations not covered: {missing}")
+    if covered:
+        count = f"{len(covered)} of {len(DOCUMENTED)}"
+        terminalreporter.write_line(f"documented operations covered: {count}")
 
 
 @pytest.fixture(scope="session")

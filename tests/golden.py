@@ -1,12 +1,82 @@
-"""The worked examples of vending-commerce.md 4.2, 4.3 and 5.4 as data.
+"""Worked examples of the specifications as data, and the form in which golden tests write them.
 
-The oracle, the desk and the HTTP API must all give these answers. Instants are written as local
-wall clock with offset or as seconds, exactly as the tables have them.
+A golden row is an `Example`: it names the operation that it shows by the id of the document. The
+fixture `golden` of tests/api plays rows in order, checks that the operation really answers there,
+that the answer is what the row says and what the OpenAPI document promises, and counts it:
+
+    GOLDEN = (
+        Example("VEND-USER-LIST", "GET", "/user", answer=[{"id": 2, "username": "nora"}]),
+        Example("VEND-MACHINE-GET", "GET", "/machine/81", status=404),
+        Example("VEND-USER-CREATE", "POST", "/user", {"username": "kim"}, 201, by="root"),
+    )
+
+    @each(GOLDEN)                                    # each row on the fresh fixture
+    async def test_examples(golden: Golden, example: Example) -> None:
+        await golden(example)
+
+`await golden(*GOLDEN)` plays several rows one after the other on one database. `answer` names the
+members that matter, at any depth; `...` is any value, and a number where an object stands is its
+id. A golden test that needs more than rows says `@pytest.mark.operation("VEND-AUTH-LOGIN", ...)`.
+At its end a run prints how many documented operations the passed tests have shown.
+
+The tables below are of vending-commerce.md 4.2, 4.3 and 5.4: the oracle, the desk and the HTTP API
+must all give these answers. Instants are written as local wall clock with offset or as seconds,
+exactly as the tables have them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Example:
+    """One call of a golden table and what it must answer."""
+
+    operation: str
+    method: str
+    # Below /vending, with its query.
+    path: str
+    body: Any = None
+    status: int = 200
+    answer: Any = ...
+    # A user of the fixture, "device", or "nobody".
+    by: str = "nora"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.method} {self.path} {self.status}"
+
+
+def each(rows: Sequence[Example]) -> pytest.MarkDecorator:
+    """Run a test once for each row, as its argument `example`."""
+    return pytest.mark.parametrize("example", rows, ids=str)
+
+
+def difference(expected: Any, actual: Any, place: str = "answer") -> str:
+    """Where an answer is not what a row says; "" where it is. Further members are free."""
+    if expected is ...:
+        return ""
+    if isinstance(actual, dict) and type(expected) is int:
+        return difference(expected, actual.get("id"), f"{place}.id")
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        absent = [name for name in expected if name not in actual]
+        inner = [f"{place} has no {name}" for name in absent] or [
+            difference(value, actual[name], f"{place}.{name}") for name, value in expected.items()
+        ]
+        return next(filter(None, inner), "")
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        inner = [
+            difference(value, actual[at], f"{place}[{at}]") for at, value in enumerate(expected)
+        ]
+        return next(filter(None, inner), "")
+    if expected == actual and type(expected) is type(actual):
+        return ""
+    return f"{place} is {actual!r}, not {expected!r}"
+
 
 # zone, frequency, an instant inside, the start of its period and of the next (4.2). Written
 # before Cuba stayed on summer time in 2026, so Havana's repeated midnight is taken from 2025.

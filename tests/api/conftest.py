@@ -1,5 +1,6 @@
 """The real application on a database of the test's own, with the people of the specification.
 
+`golden` plays the rows of golden tables; `tests/golden.py` says how they are written.
 `api` answers through the whole stack (front, lane, framework) without a socket; `server` is the
 same application behind uvicorn on loopback, for what only bytes on a wire can show.
 """
@@ -21,6 +22,9 @@ from farebox.demo import DEVICE, DEVICE_KEY, PASSWORDS, load_fixture
 from farebox.settings import from_environment
 from farebox.web import ASGI
 from tests.clocks import SettableClock
+from tests.conftest import shows
+from tests.contract import Contract
+from tests.golden import Example, difference
 
 
 class Caller:
@@ -133,6 +137,60 @@ async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncItera
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
             yield Api(app, client, services, clock)
+
+
+class Golden:
+    """Plays golden rows against the application and counts the operations they show."""
+
+    _contract: Contract | None = None
+
+    def __init__(self, api: Api, test: pytest.Item) -> None:
+        self.api = api
+        self._test = test
+        self._callers: dict[str, Caller] = {"nobody": api.nobody}
+
+    async def __call__(self, *examples: Example) -> Any:
+        """Play rows in their order and give the last answer, decoded if it is JSON."""
+        told: Any = None
+        for example in examples:
+            told = await self._play(example)
+        return told
+
+    async def _play(self, example: Example) -> Any:
+        contract, path = await self._document(), example.path.partition("?")[0]
+        described = contract.operations(example.method, f"/vending{path}")
+        operation = described.get(example.operation)
+        assert operation, f"{example} is not answered by this operation"
+        caller = await self._caller(example.by)
+        answer = await caller.send(
+            example.method, example.path, example.body, headers=example.headers
+        )
+        assert example.status == answer.status_code, f"{example}: {answer.text}"
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        told = answer.json() if is_json else answer.text
+        assert "" == difference(example.answer, told), f"{example}: {answer.text}"
+        assert "" == contract.fault(operation, answer.status_code, told)
+        shows(self._test, example.operation)
+        return told
+
+    async def _caller(self, name: str) -> Caller:
+        if name not in self._callers:
+            device = name == "device"
+            self._callers[name] = await (self.api.device() if device else self.api.login(name))
+        return self._callers[name]
+
+    async def _document(self) -> Contract:
+        # The same for every application of a run, and slow to make.
+        if Golden._contract is None:
+            document = (await self.api.client.get("/schema/openapi.json")).json()
+            Golden._contract = Contract(document)
+        return Golden._contract
+
+
+@pytest.fixture
+def golden(api: Api, request: pytest.FixtureRequest) -> Golden:
+    """The player of golden rows, on the fresh fixture."""
+    return Golden(api, request.node)
 
 
 @asynccontextmanager
