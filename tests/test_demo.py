@@ -14,6 +14,11 @@ COUNTS = {
     "vending.location": 2,
     "vending.machine": 2,
     "vending.device_key": 1,
+    "vending.machinemodel": 1,
+    "vending.product": 4,
+    "vending.dashboard": 3,
+    "vending.widget": 1,
+    "vending.report_machine": 1,
     "voucher.campaign": 3,
     "voucher.voucher": 28,
 }
@@ -63,7 +68,10 @@ async def test_the_next_numbers_are_free(pool: Pool, clock: SettableClock) -> No
     """Explicit numbers do not collide with the ones given next."""
     await load_fixture(pool, clock())
 
-    expected = {"users": 5, "usergroup": 8, "location": 10, "locationgroup": 7, "machine": 90}
+    expected = {
+        "users": 5, "usergroup": 8, "location": 10, "locationgroup": 7, "machine": 90,
+        "machinegroup": 6, "machinemodel": 2, "product": 5, "dashboard": 10, "widget": 12,
+    }  # fmt: skip
     given = {
         name: await pool.fetchval(f"select nextval('vending.{name}_id_seq')") for name in expected
     }

@@ -92,11 +92,20 @@ async def load_fixture(pool: Pool, now_ms: int) -> None:
             SQL.insert_users,
             SQL.insert_locations,
             SQL.insert_location_group,
+            SQL.insert_model,
+            SQL.insert_transaction_profile,
             SQL.insert_machines,
             SQL.insert_device_key,
+            SQL.insert_machine_group,
+            SQL.insert_products,
+            SQL.insert_template,
+            SQL.insert_alert_group,
         ):
             await connection.execute(statement, now_ms)
-        await connection.execute(SQL.insert_location_group_members)
+        await connection.execute(SQL.number_dashboard)
+        await connection.execute(SQL.insert_widget, now_ms)
+        await connection.execute(SQL.insert_report, now_ms)
+        await connection.execute(SQL.insert_members)
         await connection.execute(SQL.move_sequences)
 
 

@@ -52,13 +52,83 @@ insert into vending.locationgroup (id, owner, name, created_at_ms, updated_at_ms
 values (6, 2, 'Stations', $1, $1)
 on conflict do nothing
 
+-- name: insert_model
+-- One kind of machine, for everybody: type, manufacturer, error profile and model 1.
+with kind as (
+  insert into vending.machinetype (id, name, created_at_ms, updated_at_ms)
+  values (1, 'Hot drinks', $1, $1) on conflict do nothing
+), maker as (
+  insert into vending.manufacturer (id, name, created_at_ms, updated_at_ms)
+  values (1, 'Barista Works', $1, $1) on conflict do nothing
+), made as (
+  insert into vending.manufacturer_machinetype (manufacturer, machinetype) values (1, 1)
+  on conflict do nothing
+), profile as (
+  insert into vending.errorprofile
+    (id, name, machine_type, manufacturer, created_at_ms, updated_at_ms)
+  values (1, 'Hot drinks', 1, 1, $1, $1) on conflict do nothing
+)
+insert into vending.machinemodel
+  (id, name, manufacturer, machine_type, error_profile, created_at_ms, updated_at_ms)
+values (1, 'Duo', 1, 1, 1, $1, $1)
+on conflict do nothing
+
+-- name: insert_transaction_profile
+-- Transaction profile 1 of North: what a telephone pays counts as paid by card.
+insert into vending.transactionprofile
+  (id, owner, name, report_rule, payment_types_map, created_at_ms, updated_at_ms)
+values (1, 2, 'Telephones', 'first_letter', '{"virtual": "card"}', $1, $1)
+on conflict do nothing
+
 -- name: insert_machines
 -- A machine in each place, both paid in euro.
 insert into vending.machine
-  (id, name, hostname, location, currency, created_at_ms, updated_at_ms)
+  (id, name, hostname, location, currency, machine_model, machine_type, manufacturer,
+   transaction_profile, created_at_ms, updated_at_ms)
 values
-  (80, 'Platform 2', 'gw-0080', 2, 978, $1, $1),
-  (81, 'Pier head', 'gw-0081', 3, 978, $1, $1)
+  (80, 'Platform 2', 'gw-0080', 2, 978, 1, 1, 1, 1, $1, $1),
+  (81, 'Pier head', 'gw-0081', 3, 978, 1, 1, 1, null, $1, $1)
+on conflict do nothing
+
+-- name: insert_machine_group
+-- Machine group 5 of North.
+insert into vending.machinegroup (id, owner, name, created_at_ms, updated_at_ms)
+values (5, 2, 'Platforms', $1, $1)
+on conflict do nothing
+
+-- name: insert_products
+-- What machine 80 sells.
+insert into vending.product (id, machine, class, plu, name, price, created_at_ms, updated_at_ms)
+values
+  (1, 80, 'base', 1, 'Coffee', 100, $1, $1),
+  (2, 80, 'base', 2, 'Tea', 90, $1, $1),
+  (3, 80, 'base', 1001, 'Milk', 20, $1, $1),
+  (4, 80, 'base', 2001, 'Sugar', 5, $1, $1)
+on conflict do nothing
+
+-- name: insert_template
+-- Configuration template 1 of North.
+insert into vending.machineconfigtemplate (id, owner, name, config, apn, created_at_ms,
+                                           updated_at_ms)
+values (1, 2, 'Default', 'poll=60', 'm2m', $1, $1)
+on conflict do nothing
+
+-- name: insert_alert_group
+-- Alert group 7 of North.
+insert into vending.alertgroup (id, owner, name, created_at_ms, updated_at_ms)
+values (7, 2, 'Service', $1, $1)
+on conflict do nothing
+
+-- name: insert_widget
+-- Widget 11 on nora's dashboard.
+insert into vending.widget (id, dashboard, name, widget_type, created_at_ms, updated_at_ms)
+values (11, 9, 'Machines', 1, $1, $1)
+on conflict do nothing
+
+-- name: insert_report
+-- Report 1 of nora.
+insert into vending.report (id, owner, users, name, created_at_ms, updated_at_ms)
+values (1, 2, 2, 'Platforms', $1, $1)
 on conflict do nothing
 
 -- name: insert_device_key
@@ -67,10 +137,22 @@ insert into vending.device_key (id, machine, sha256, created_at_ms)
 values (1, 80, sha256('demo-device-key'), $1)
 on conflict do nothing
 
--- name: insert_location_group_members
--- Location group 6 is Central Station.
-insert into vending.locationgroup_location (locationgroup, location) values (6, 2)
+-- name: insert_members
+-- Location group 6 is Central Station; machine group 5 and report 1 are machine 80.
+with stations as (
+  insert into vending.locationgroup_location (locationgroup, location) values (6, 2)
+  on conflict do nothing
+), platforms as (
+  insert into vending.machinegroup_machine (machinegroup, machine) values (5, 80)
+  on conflict do nothing
+)
+insert into vending.report_machine (report, machine) values (1, 80)
 on conflict do nothing
+
+-- name: number_dashboard
+-- Nora's dashboard is number 9; everybody got one with their account.
+update vending.dashboard set id = 9
+where users = 2 and name = 'Dashboard' and not exists (select from vending.dashboard where id = 9)
 
 -- name: move_sequences
 -- The next rows get the numbers that the examples of the specification show.
@@ -82,7 +164,19 @@ from (values
   ('vending.users', 4, (select max(id) from vending.users)),
   ('vending.location', 9, (select max(id) from vending.location)),
   ('vending.locationgroup', 6, (select max(id) from vending.locationgroup)),
+  ('vending.machinetype', 1, (select max(id) from vending.machinetype)),
+  ('vending.manufacturer', 1, (select max(id) from vending.manufacturer)),
+  ('vending.errorprofile', 1, (select max(id) from vending.errorprofile)),
+  ('vending.machinemodel', 1, (select max(id) from vending.machinemodel)),
+  ('vending.transactionprofile', 1, (select max(id) from vending.transactionprofile)),
   ('vending.machine', 89, (select max(id) from vending.machine)),
+  ('vending.machinegroup', 5, (select max(id) from vending.machinegroup)),
+  ('vending.product', 4, (select max(id) from vending.product)),
+  ('vending.machineconfigtemplate', 1, (select max(id) from vending.machineconfigtemplate)),
+  ('vending.alertgroup', 7, (select max(id) from vending.alertgroup)),
+  ('vending.dashboard', 9, (select max(id) from vending.dashboard)),
+  ('vending.widget', 11, (select max(id) from vending.widget)),
+  ('vending.report', 1, (select max(id) from vending.report)),
   ('vending.device_key', 1, (select max(id) from vending.device_key))) as t (name, last, highest)
 
 -- name: find_campaign
