@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.crash.ledger import Attempt, Ledger
+from tests.crash.ledger import Attempt, Edit, Ledger
 from tests.crash.load import World
 
 REDEMPTIONS = """
@@ -149,17 +149,33 @@ def _history(redemptions: list[Any], history: list[Any]) -> list[str]:
 def _edits(world: World, ledger: Ledger) -> list[str]:
     """An acknowledged switch decides every call that was sent after it and before the next."""
     edits = [e for e in ledger.edits if e.campaign == world.edited_campaign]
+    judged = [pair for pair in pairwise(edits) if not _may_be_overtaken(pair[0], edits, ledger)]
     broken = []
     for attempt in ledger.attempts.values():
         if attempt.code not in world.edited or not attempt.answer:
             continue
-        for edit, after in pairwise(edits):
+        for edit, after in judged:
             status = edit.change["status"]
             if edit.acked_at <= attempt.sent_at and attempt.answered_at <= after.sent_at:
                 off = attempt.reason == "campaign_not_active"
                 if off != (status == "inactive") and attempt.reason != "order_rolled_back":
                     broken.append(f"{attempt} was answered while {edit}, before {after}")
     return broken
+
+
+def _may_be_overtaken(edit: Edit, edits: list[Edit], ledger: Ledger) -> bool:
+    """Whether an earlier switch to the other side could have come after this one.
+
+    A living server may finish what its client has given up at any later time. A killed one cannot:
+    its edit would have to hold the campaign's lock already, and then this one waited for it.
+    """
+    return any(
+        earlier.given_up_at
+        and earlier.sent_at < edit.sent_at
+        and earlier.change != edit.change
+        and not any(earlier.given_up_at < killed_at < edit.sent_at for killed_at in ledger.kills)
+        for earlier in edits
+    )
 
 
 def table(rows: dict[str, object]) -> str:

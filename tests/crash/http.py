@@ -14,6 +14,10 @@ class UnknownError(Exception):
     """No complete answer arrived: the call may or may not have taken effect."""
 
 
+class GivenUpError(UnknownError):
+    """The answer took too long: a living server may still work on the call."""
+
+
 class RefusedError(UnknownError):
     """Nobody listens: the call has certainly not taken effect."""
 
@@ -71,7 +75,10 @@ class Client:
                 return await self._exchange(head.encode("latin-1") + b"\r\n" + data)
         except RefusedError:
             raise
-        except (OSError, EOFError, ValueError, TimeoutError) as error:
+        except TimeoutError as error:
+            self.close()
+            raise GivenUpError(f"{method} {path}") from error
+        except (OSError, EOFError, ValueError) as error:
             self.close()
             raise UnknownError(f"{method} {path}: {error!r}") from error
 

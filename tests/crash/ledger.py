@@ -21,6 +21,7 @@ class Attempt:
     answered_at: float = 0.0
     answer: bytes = b""
     unknown: int = 0
+    given_up_at: float = 0.0
     repeats: int = 0
     rollback_wanted: bool = False
     rollback: bytes = b""
@@ -44,13 +45,17 @@ class Attempt:
 
 @dataclass
 class Edit:
-    """A management change that was acknowledged: it holds from `acked_at` until the next one."""
+    """A management change that was acknowledged: it holds from `acked_at` until the next one.
+
+    `given_up_at` is when the client last stopped waiting for an earlier sending of it, 0 if never.
+    """
 
     campaign: int
     change: dict[str, Any]
     sent_at: float
-    acked_at: float
+    acked_at: float = 0.0
     unknown: int = 0
+    given_up_at: float = 0.0
 
 
 @dataclass
@@ -58,6 +63,8 @@ class Ledger:
     attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    # When the server was killed, each time.
+    kills: list[float] = field(default_factory=list)
     calls: int = 0
     unknown: int = 0
     unavailable: int = 0
@@ -81,4 +88,5 @@ class Ledger:
             "unknown outcomes": self.unknown,
             "answers 503": self.unavailable,
             "edits": len(self.edits),
+            "edits given up": sum(bool(e.given_up_at) for e in self.edits),
         }

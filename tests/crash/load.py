@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.crash.http import Client, RefusedError, Response, UnknownError
+from tests.crash.http import Client, GivenUpError, RefusedError, Response, UnknownError
 from tests.crash.ledger import Attempt, Edit, Ledger
 
 
@@ -40,7 +40,7 @@ async def insist(
     method: str,
     path: str,
     body: Any,
-    attempt: Attempt | None = None,
+    about: Attempt | Edit | None = None,
 ) -> Response:
     """Sends until there is an answer that is not a 503; counts what was unknown in between."""
     while True:
@@ -50,18 +50,20 @@ async def insist(
         except RefusedError:
             await asyncio.sleep(0.05)
             continue
-        except UnknownError:
+        except UnknownError as error:
             ledger.unknown += 1
-            if attempt is not None:
-                attempt.unknown += 1
+            if about is not None:
+                about.unknown += 1
+                if isinstance(error, GivenUpError):
+                    about.given_up_at = time.monotonic()
             await asyncio.sleep(0.02)
             continue
         if response.status >= 500:
             if response.status != 503:
                 ledger.complain(f"{method} {path}: {response.status} {response.body[:200]!r}")
             ledger.unavailable += 1
-            if attempt is not None:
-                attempt.unknown += 1
+            if about is not None:
+                about.unknown += 1
             await asyncio.sleep(0.05)
             continue
         return response
@@ -192,14 +194,14 @@ async def edit_for_ever(
     status = dict.fromkeys((world.edited_campaign, world.twin_campaign), "active")
 
     async def switch(campaign: int, wanted: str) -> None:
-        sent_at, unknown = time.monotonic(), ledger.unknown
+        edit = Edit(campaign, {"status": wanted}, time.monotonic())
         path = f"/vending/campaign/{campaign}"
-        response = await insist(client, ledger, "PATCH", path, {"status": wanted})
+        response = await insist(client, ledger, "PATCH", path, edit.change, edit)
         if response.status != 200:
             ledger.complain(f"edit: {response.status} {response.body!r}")
             return
-        unknown = ledger.unknown - unknown
-        ledger.edits.append(Edit(campaign, {"status": wanted}, sent_at, time.monotonic(), unknown))
+        edit.acked_at = time.monotonic()
+        ledger.edits.append(edit)
         status[campaign] = wanted
 
     while not stopping():

@@ -154,8 +154,7 @@ class Run:
 
     async def _storm(self, server: Server, proxy: Proxy) -> Report:
         begun = time.monotonic()
-        # An edit that the client gives up while a living server still works on it could come late,
-        # after the edit that follows it; so its answer is waited for.
+        # An edit that is given up leaves a doubt, and what follows it goes unjudged.
         admin = Client(HOST, server.port, patience_s=90)
         user = await sign_in(admin, "/vending/auth/login", LOGIN)
         device = await sign_in(admin, "/vending/device/token", DEVICE)
@@ -209,6 +208,7 @@ class Run:
 
     async def _kill(self, server: Server, proxy: Proxy) -> None:
         server.kill()
+        self._ledger.kills.append(time.monotonic())
         self._starting = True
         proxy.cut(0)
         await server.start()
