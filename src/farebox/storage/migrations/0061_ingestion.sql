@@ -189,11 +189,16 @@ create unique index dead_letter_once
   on vending.dead_letter (stream, coalesce(machine, -gateway), coalesce(remote, 0), hash);
 create index dead_letter_age on vending.dead_letter (created_at_ms);
 
--- What a gateway last said about itself.
-create table vending.heartbeat (
+-- What a device last said about itself.
+create table vending.device_report (
   machine int primary key references vending.machine on delete cascade,
   uptime bigint,
   firmware text,
   signal int,
+  -- What it said when it acknowledged a configuration.
+  config_message text,
   at_ms bigint not null
 );
+
+-- When the sale happened that told the remote price: reports come in any order.
+alter table vending.product add column remote_price_at_ms bigint;
