@@ -1,15 +1,54 @@
 """A TCP proxy in front of PostgreSQL that loses connections at the worst moment.
 
 A cut forwards what the client has just sent, lets the server work on it for a moment and closes
-the client's side without the answer: whatever was committed, the client does not know. It does not
-parse the protocol and does not delay what it does not cut.
+the client's side without the answer: whatever was committed, the client does not know. A held
+message reaches the server only after its client has gone. It does not parse the protocol and does
+not delay what it neither cuts nor holds.
 """
 
 import asyncio
 import contextlib
 import random
 
+# Only long messages: the small ones set a connection up or end it.
+LONG_MIN = 500
 GONE = (ConnectionError, OSError, asyncio.IncompleteReadError)
+
+
+class Held:
+    """One message under way for as long as a test wants."""
+
+    def __init__(self) -> None:
+        self.arrived, self._cut, self._released, self._done = (asyncio.Event() for _ in range(4))
+
+    def cut(self) -> None:
+        """The client loses its connection; the message goes on."""
+        self._cut.set()
+
+    async def release(self) -> None:
+        """The message reaches the server; returns when the server has done with it."""
+        self._released.set()
+        await self._done.wait()
+
+    async def deliver(
+        self,
+        data: bytes,
+        client: asyncio.StreamWriter,
+        above: asyncio.StreamReader,
+        below: asyncio.StreamWriter,
+    ) -> None:
+        """The way of the message, step by step as the test allows."""
+        self.arrived.set()
+        await self._cut.wait()
+        client.close()
+        await self._released.wait()
+        try:
+            below.write(data)
+            below.write_eof()
+            while await above.read(65536):
+                pass
+        finally:
+            self._done.set()
 
 
 class Proxy:
@@ -21,6 +60,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._cut_next = 0
+        self._held: Held | None = None
         self.port = 0
         self.cuts = 0
 
@@ -38,6 +78,11 @@ class Proxy:
     def cut(self, connections: int = 1) -> None:
         """The next `connections` that send anything lose their answer to it."""
         self._cut_next = connections
+
+    def hold(self) -> "Held":
+        """The next message is held back: it is still on its way when its client is cut off."""
+        self._held = Held()
+        return self._held
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -60,10 +105,14 @@ class Proxy:
         down = asyncio.create_task(self._copy(above, writer))
         try:
             while data := await reader.read(65536):
+                if self._held is not None and len(data) > LONG_MIN:
+                    held, self._held = self._held, None
+                    down.cancel()
+                    await held.deliver(data, writer, above, below)
+                    return
                 below.write(data)
                 await below.drain()
-                # Only long messages: the small ones set a connection up or end it.
-                if self._cut_next and len(data) > 500:
+                if self._cut_next and len(data) > LONG_MIN:
                     self._cut_next -= 1
                     self.cuts += 1
                     down.cancel()

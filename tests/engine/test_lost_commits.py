@@ -1,6 +1,8 @@
 """The desk when a commit's answer never comes, or one row would poison a batch."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -8,11 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from farebox.domain.errors import UnavailableError
+from farebox.engine.calls import Answer
 from farebox.engine.redemption import Desk
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
-from tests.crash.proxy import Proxy
+from tests.crash.proxy import Held, Proxy
 from tests.engine.desks import answer, campaign, open_desk, redeem, roll_back, validate, voucher
+
+HOUR_MS = 3_600_000
 
 
 def _upstream(dsn: str) -> str | tuple[str, int]:
@@ -79,6 +84,70 @@ async def test_a_lost_rollback_is_told_when_asked_again(
 
     assert told["rolledBack"]
     assert (0, 0) == tuple(await pool.fetchrow("select total, amount from voucher.voucher"))
+
+
+async def _overtake(
+    desk: Desk, proxy: Proxy, clock: SettableClock
+) -> tuple[Held, "asyncio.Future[Answer]"]:
+    """A redeem whose commit is still on its way when its connection and its voucher have ended.
+
+    A refusal changes no version: the commit, coming late, would find all that it compares.
+    """
+    held = proxy.hold()
+    told = desk.submit(redeem("LATE", "o2"))
+    await held.arrived.wait()
+    clock.advance_ms(HOUR_MS)
+    held.cut()
+    return held, told
+
+
+async def test_a_refusal_is_not_overtaken_by_a_lost_commit(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """An order is told refused only when its lost commit can come no more."""
+    number = await campaign(pool, clock())
+    until_ms = clock() + HOUR_MS
+    await voucher(
+        pool, "LATE", number, clock(), expires_on="2026-03-10", expires_before_ms=until_ms
+    )
+    async with _cut_desk(database, clock) as (desk, proxy):
+        assert (await answer(desk, redeem("LATE", "o1")))["redeemed"]
+        held, told = await _overtake(desk, proxy, clock)
+        assert b'"voucher_expired"' in (await told).body
+        await held.release()
+
+    assert 1 == await pool.fetchval("select count(*) from voucher.redemption")
+    assert 1 == await pool.fetchval("select total from voucher.voucher")
+
+
+async def test_nothing_is_decided_beside_a_backend_that_does_not_end(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """While the lost backend lives, "not found" proves nothing and the answer is 503."""
+    number = await campaign(pool, clock())
+    until_ms = clock() + HOUR_MS
+    await voucher(
+        pool, "LATE", number, clock(), expires_on="2026-03-10", expires_before_ms=until_ms
+    )
+    async with _cut_desk(database, clock) as (desk, proxy):
+        assert (await answer(desk, redeem("LATE", "o1")))["redeemed"]
+        backend = await pool.fetchval(
+            "select pid from pg_stat_activity"
+            " where application_name = 'farebox desk' and datname = current_database()"
+        )
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            held, told = await _overtake(desk, proxy, clock)
+            with pytest.raises(UnavailableError):
+                await told
+            with pytest.raises(UnavailableError):
+                await desk.submit(redeem("LATE", "o2"))
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        await held.release()
+        assert "voucher_expired" == (await answer(desk, redeem("LATE", "o2")))["reason"]
+
+    assert 1 == await pool.fetchval("select count(*) from voucher.redemption")
 
 
 async def test_a_server_that_ends_connections_is_survived(
