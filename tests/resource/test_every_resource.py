@@ -36,12 +36,13 @@ WRITTEN = [one for one in RESOURCES if any(field.write[0] != "-" for field in on
 SHOWN_TYPES = {
     "int": {"int2", "int4", "int8"}, "money": {"int2", "int4", "int8"}, "bigtext": {"text"},
     "text": {"text", "varchar"}, "bool01": {"int4"}, "bool": {"bool"}, "decimal": {"text"},
-    "instant": {"timestamptz"}, "json_text": {"text"}, "json": {"json", "jsonb"}, "ids": {"int4[]"},
+    "number": {"float8"}, "instant": {"timestamptz"}, "json_text": {"text"},
+    "json": {"json", "jsonb"}, "ids": {"int4[]"},
 }  # fmt: skip
 # First and second value for a text, tried in order until the field's rule is met.
 TEXTS = (
     ("Europe/Paris", "Europe/Rome"), ("alpha", "beta"), ("a@example.test", "b@example.test"),
-    ("en", "nl"), ("en-GB", "nl-NL"), ("EUR", "USD"),
+    ("en", "nl"), ("en-GB", "nl-NL"), ("EUR", "USD"), ("https://a.test/1", "https://a.test/2"),
 )  # fmt: skip
 
 

@@ -95,6 +95,7 @@ KINDS = {
         Kind("bool01", int, "bool", flag, lambda c: f"({c})::int"),
         Kind("bool", bool, "bool", flag),
         Kind("decimal", str, "numeric", decimal, lambda c: f"trim_scale({c})::text"),
+        Kind("number", float, "numeric", decimal, lambda c: f"({c})::float8"),
         # Milliseconds in the table, whole seconds on the wire: msgspec writes a UTC datetime
         # without a fraction as "YYYY-MM-DDTHH:MM:SSZ", faster than any formatting of our own.
         Kind("instant", datetime, "bigint", instant, lambda c: f"to_timestamp(({c}) / 1000)"),

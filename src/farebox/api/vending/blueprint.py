@@ -187,7 +187,7 @@ class Blueprint:
     def _populate(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         path = f"/{resource.name}/{{parentid:str}}/{{alias:str}}"
 
-        @get(path, **documented(operation, None, list[dict[str, Any]]))
+        @get(path, **documented(operation, None, list[dict[str, Any]] | dict[str, Any]))
         async def populate(request: Call, parentid: FromPath[str], alias: FromPath[str]) -> Answer:
             return await self.associated(request, resource, parentid, alias)
 

@@ -9,11 +9,12 @@ from typing import Final
 from litestar.handlers import HTTPRouteHandler
 
 from farebox.api.services import Services
-from farebox.api.vending import fleet, sites, usergroups
+from farebox.api.vending import fleet, images, sites, usergroups, words
 from farebox.api.vending.blueprint import Blueprint
 from farebox.resource.definition import Resource
 
-_NOUNS: Final = (usergroups, sites, fleet)
+_NOUNS: Final = (usergroups, sites, fleet, words, images)
+_BY_HAND: Final = (usergroups, fleet, images)
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
 
@@ -22,4 +23,4 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     """The routes of every resource, and those that its noun adds by hand."""
     made = Blueprint(services, CATALOGUE)
     handlers = [handler for one in EXPOSED for handler in made.routes(one)]
-    return [*handlers, *usergroups.routes(made), *fleet.routes(made)]
+    return [*handlers, *(handler for noun in _BY_HAND for handler in noun.routes(made))]

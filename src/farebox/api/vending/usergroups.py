@@ -1,4 +1,4 @@
-"""User groups, users and languages (vending-platform.md 2.1, 2.2, 3.1).
+"""User groups and users (vending-platform.md 2.1, 2.2, 3.1).
 
 A group's parent and its assigned places are an ancestor's to change, never its own members'.
 Deleting a group or a user keeps the row and closes it. Sign-in is elsewhere.
@@ -74,14 +74,6 @@ def _assigned(alias: str, target: str) -> Association:
     return Association(alias, target, through=link, writable=True)
 
 
-LANGUAGE = Resource(
-    name="language",
-    table="vending.language",
-    scope=tenancy.catalogue(),
-    fields=(ID, Field("name"), Field("language"), Field("locale"), CREATED, UPDATED),
-    associations=(Association("users", "user", back="t.language = {parent}::int"),),
-)
-
 USERGROUP = Resource(
     name="usergroup",
     title="User group",
@@ -139,7 +131,6 @@ USER = Resource(
 )
 
 EXPOSED = (
-    Exposed(resource=LANGUAGE, operations=operations("VEND-LANGUAGE", "list get populate")),
     Exposed(
         resource=USERGROUP,
         operations=operations("VEND-USERGROUP", "list get create update populate add remove"),
