@@ -31,7 +31,7 @@ class Touch:
         self.hold = KEEP
         self.hold_device: str | None = None
         self.hold_owner: str | None = None
-        self.hold_until_ms = 0
+        self.hold_until_ms: int | None = None
         self.redeemed_at_ms: int | None = None
         self.location: int | None = None
 

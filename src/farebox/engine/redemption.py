@@ -230,24 +230,41 @@ class Desk:
     async def _send(self, batch: Batch, calls: list[Call]) -> bool:
         """Sends a commit off, or answers at once where there is none.
 
-        False if the commit before it failed: this batch was decided on what never came to be.
+        False if the commit before it failed: this batch was decided on what never came to be. The
+        answers of the one before leave after this one has been sent, so that the database works
+        while they are written.
         """
         columns = batch.columns(self.shelf) if batch.writes else None
-        if not await self._land(batch):
+        before = self._flight
+        if not await self._has_committed(batch):
             return False
+        if columns is not None:
+            self._remember(batch)
+            commit = asyncio.create_task(self._ledger.commit_batch(columns))
+            commit.add_done_callback(lambda _: self._wake.set())
+            self._flight = Flight(batch, calls, commit)
+        if before is not None:
+            self.finish(before.batch)
         if columns is None:
             self.finish(batch)
-            return True
+        return True
+
+    def _remember(self, batch: Batch) -> None:
         for row in batch.redemptions:
             self._recent[row[1], row[3], row[4]] = None
         while len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
-        commit = asyncio.create_task(self._ledger.commit_batch(columns))
-        commit.add_done_callback(lambda _: self._wake.set())
-        self._flight = Flight(batch, calls, commit)
+
+    async def _land(self) -> bool:
+        """Waits for the commit in flight and answers its calls. False if it failed."""
+        flight = self._flight
+        if not await self._has_committed():
+            return False
+        if flight is not None:
+            self.finish(flight.batch)
         return True
 
-    async def _land(self, after: Batch | None = None) -> bool:
+    async def _has_committed(self, after: Batch | None = None) -> bool:
         """Waits for the commit in flight. False if it failed, and then `after` is undone.
 
         Calls of a failed batch go the careful way before anything newer is decided.
@@ -266,7 +283,6 @@ class Desk:
             self._evict(flight.calls)
             self.fail(flight.calls, UnavailableError("The service is unavailable"))
             raise
-        self.finish(flight.batch)
         return True
 
     async def _crash(self, flight: Flight, error: Exception) -> None:

@@ -126,8 +126,8 @@ order by w.n
 -- name: stats
 -- What became of a campaign's vouchers.
 select s.vouchers, s.vouchers_used, s.redemptions, s.amount_redeemed,
-       (select count(*) from voucher.voucher v
-        join voucher.redemption r on r.code_key = v.code_key and r.voucher = v.id
+       (select count(*) from voucher.redemption r
+        join voucher.voucher v on v.id = r.voucher and v.code_key = r.code_key
         where v.campaign = $1 and r.state = 1) as rollbacks
 from (select count(*) as vouchers, count(*) filter (where v.total > 0) as vouchers_used,
              coalesce(sum(v.total), 0)::bigint as redemptions,

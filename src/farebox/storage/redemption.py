@@ -26,7 +26,7 @@ BLOCK = 4096
 # Columns of the commit by group: i numbers, n numbers or null, t texts, u texts or null.
 CAMPAIGNS = RELIED = "ii"
 ABSENT = "itt"
-VOUCHERS = "iiiiiiiiinniuuinn"
+VOUCHERS = "iiiiiiiiinniuunnn"
 REDEMPTIONS = "itittiiitnttti"
 HISTORY = "iitniitttti"
 SEPARATOR, NULL = "\x1f", "\x1e"
@@ -236,14 +236,16 @@ def _is_recorded(error: asyncpg.PostgresError) -> bool:
     return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == name
 
 
-def columns_of(rows: Sequence[tuple[Any, ...]], kinds: str) -> list[str]:
+def columns_of(rows: Sequence[tuple[Any, ...]], kinds: str) -> list[str | None]:
     """Rows as one text per column, the form that the statements of this file split again.
+
+    A column of nothing but nulls is null itself, and so is every column where there are no rows.
 
     The driver checks every element of an array for being a sequence itself, which costs more than
     all else the desk does for a redemption; the server reads these texts in a fraction of that.
     """
     if not rows:
-        return ["{}" if kind in "in" else "" for kind in kinds]
+        return [None] * len(kinds)
     return [
         _FORMS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
     ]
@@ -253,8 +255,11 @@ def _numbers(column: tuple[Any, ...]) -> str:
     return "{" + repr(list(column))[1:-1] + "}"
 
 
-def _numbers_or_null(column: tuple[Any, ...]) -> str:
-    return _numbers(column).replace("None", "NULL")
+def _numbers_or_null(column: tuple[Any, ...]) -> str | None:
+    missing = column.count(None)
+    if missing == len(column):
+        return None
+    return _numbers(column).replace("None", "NULL") if missing else _numbers(column)
 
 
 def _texts(column: tuple[Any, ...]) -> str:
@@ -264,8 +269,15 @@ def _texts(column: tuple[Any, ...]) -> str:
     return joined
 
 
-def _texts_or_null(column: tuple[Any, ...]) -> str:
+def _texts_or_null(column: tuple[Any, ...]) -> str | None:
+    if column.count(None) == len(column):
+        return None
     return _texts(tuple(NULL if text is None else text for text in column))
 
 
-_FORMS = {"i": _numbers, "n": _numbers_or_null, "t": _texts, "u": _texts_or_null}
+_FORMS: dict[str, Callable[[tuple[Any, ...]], str | None]] = {
+    "i": _numbers,
+    "n": _numbers_or_null,
+    "t": _texts,
+    "u": _texts_or_null,
+}

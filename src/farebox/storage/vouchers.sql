@@ -80,8 +80,8 @@ select e.id, e.requester, e.location, e.action, e.success, e.currency, e.request
 from (
   (select r.id, r.requester, r.location, 1::smallint as action, true as success, r.currency,
           r.request, r.response, r.redeemed_at_ms as created_at_ms
-   from voucher.redemption r
-   where r.code_key = $2 and r.voucher = $1 and r.state <> 2
+   from voucher.redemptions_of($1, $2) r
+   where r.state <> 2
    order by r.redeemed_at_ms desc, r.id desc limit $3::bigint + $4::bigint)
   union all
   (select h.id, h.requester, h.location, h.action, h.success, h.currency, h.request, h.response,
@@ -94,8 +94,7 @@ limit $3 offset $4
 
 -- name: count_log
 -- How many entries the log of a voucher has.
-select (select count(*) from voucher.redemption r
-        where r.code_key = $2 and r.voucher = $1 and r.state <> 2)
+select (select count(*) from voucher.redemptions_of($1, $2) r where r.state <> 2)
      + (select count(*) from voucher.history h where h.voucher = $1)
 
 -- name: read_redemptions
@@ -103,14 +102,13 @@ select (select count(*) from voucher.redemption r
 select r.id, r.device, r.order_id, r.keyed, r.fingerprint, r.amount_off, r.period_seq, r.state,
        r.requester, r.location, r.currency, r.response, r.rollback_response, r.redeemed_at_ms,
        r.rolled_back_at_ms
-from voucher.redemption r
-where r.code_key = $2 and r.voucher = $1
+from voucher.redemptions_of($1, $2) r
 order by r.redeemed_at_ms desc, r.id desc
 limit $3 offset $4
 
 -- name: count_redemptions
 -- How many redemptions and tombstones a voucher has.
-select count(*) from voucher.redemption r where r.code_key = $2 and r.voucher = $1
+select count(*) from voucher.redemptions_of($1, $2)
 
 -- name: find_code
 -- The canonical code of a voucher whose campaign one of these groups owns.
