@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from farebox.api import vending
+from farebox.api.vending.filters import parse
 from farebox.api.vending.resources import CATALOGUE
 from farebox.demo import load_fixture
 from farebox.domain.errors import InvalidError
 from farebox.resource import compile as sql
 from farebox.resource import store
-from farebox.resource.criteria import Criteria, parse
+from farebox.resource.criteria import Criteria
 from farebox.resource.definition import Field, Resource, View
 from farebox.storage.pool import Connection, Pool, transaction
 from tests.resource.samples import Person

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farebox.api.vending.filters import parse
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
-from farebox.resource.criteria import Criteria, parse
+from farebox.resource.criteria import Criteria
 from farebox.resource.definition import View
 from farebox.storage.pool import Connection, Pool, open_pool
 from tests.resource.samples import COLUMNS, TABLE, TEXTS, THING, holds, ordered, shown, view

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farebox.api.vending.filters import parse
 from farebox.api.vending.resources import CATALOGUE
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
-from farebox.resource.criteria import Criteria, parse
+from farebox.resource.criteria import Criteria
 from farebox.resource.definition import View
 from farebox.storage.pool import Pool, open_pool
 from tests.resource.samples import Person
@@ -103,7 +104,7 @@ INSERTS = """
 insert into vending.usergroup (id, parent, name, created_at_ms, updated_at_ms)
 values ($1, $2, $1::int::text, 0, 0);
 insert into vending.language (id, owner, name, language, locale, created_at_ms, updated_at_ms)
-values ($1, $2, '', '', '', 0, 0);
+values ($1, $2, '', '', $1::int::text, 0, 0);
 insert into vending.users (id, owner, username, email, language, created_at_ms, updated_at_ms)
 values ($1, $1, $1::int::text, $1::int::text, 1, 0, 0);
 insert into vending.location

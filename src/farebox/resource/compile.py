@@ -1,64 +1,51 @@
 """A declaration and checked criteria made into SQL: the only place where SQL text is built.
 
-Every name in the text comes from a declaration and every value is a bound parameter; a read always
-stands inside the caller's scope. Executes nothing.
+Every name in the text comes from a declaration and every value is a bound parameter, written as
+`{name}` until the text is whole; a read always stands inside the caller's scope. Executes nothing.
 """
 # ruff: noqa: S608 - building SQL from declared names is what this module is for.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from farebox.domain.errors import InvalidError
 from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Association, Field, Resource, View
 
 Query = tuple[str, list[object]]
-NOTIFY = "select pg_notify($1, $2)"
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _WILD = re.compile(r"([\\%_])")
 
 
-class Statement:
-    """SQL text in the making: turns `{name}` and values into numbered parameters."""
+def _bound(text: str, view: View) -> Query:
+    """Replace every `{name}` by the number of a parameter, the view's value of that name."""
+    args: list[object] = []
+    numbers: dict[str, str] = {}
 
-    def __init__(self, view: View) -> None:
-        self.args: list[object] = []
-        self._view = view
-        self._numbers: dict[str, str] = {}
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in numbers:
+            args.append(view.value(found[1]))
+            numbers[found[1]] = f"${len(args)}"
+        return numbers[found[1]]
 
-    def bind(self, value: object) -> str:
-        """Give the place of a value."""
-        self.args.append(value)
-        return f"${len(self.args)}"
-
-    def fill(self, text: str) -> str:
-        """Replace every `{name}` by the place of the view's value of that name."""
-        return _PLACE.sub(self._place, text)
-
-    def _place(self, found: re.Match[str]) -> str:
-        name = found[1]
-        if name not in self._numbers:
-            self._numbers[name] = self.bind(self._view.value(name))
-        return self._numbers[name]
+    return _PLACE.sub(number, text), args
 
 
-def _columns(resource: Resource) -> str:
-    return ", ".join(one.kind.shown(one.sql) for one in resource.fields)
-
-
-def _visible(resource: Resource, within: str, joined: str = "") -> str:
-    source = resource.source or resource.table
-    return f" from {source} as t{joined} where ({resource.scope.read}) and ({within})"
+def _select(columns: str, resource: Resource, view: View, within: str, tail: str = "") -> Query:
+    text = f"select {columns} from {resource.origin} as t"
+    return _bound(f"{text} where ({resource.scope.read}) and ({within}){tail}", view)
 
 
 def select(
     resource: Resource, criteria: Criteria, view: View, *, limit: int | None, within: str = "true"
 ) -> Query:
     """Give the statement for the rows of a list; `within` is a further condition on `t`."""
-    s = Statement(view)
-    text = s.fill(f"select {_columns(resource)}{_visible(resource, within)}")
-    text += _criteria(s, criteria) + _order(s, criteria)
-    return _cut(s, text, limit, criteria.skip), s.args
+    values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
+    tail = _criteria(criteria, values) + _order(criteria)
+    tail += "" if limit is None else " limit {limit}::bigint"
+    tail += " offset {skip}::bigint" if criteria.skip else ""
+    return _select(resource.shown, resource, view.having(**values), within, tail)
 
 
 def count(
@@ -66,26 +53,22 @@ def count(
     within: str = "true",
 ) -> Query:  # fmt: skip
     """Give the statement that counts what a list would show without skip; at most `limit`."""
-    s = Statement(view)
-    text = s.fill(f"select 1{_visible(resource, within)}") + _criteria(s, criteria)
-    return f"select count(*) from ({_cut(s, text, limit)}) as c", s.args
+    values: dict[str, object] = {"limit": limit}
+    tail = _criteria(criteria, values) + ("" if limit is None else " limit {limit}::bigint")
+    text, args = _select("1", resource, view.having(**values), within, tail)
+    return f"select count(*) from ({text}) as c", args
 
 
 def read(resource: Resource, view: View, within: str, *, lock: bool = False) -> Query:
     """Give the statement for a visible row; `lock` adds whether it may be written and deleted."""
-    shown = _columns(resource)
-    if lock:
-        shown += f", ({resource.scope.write}), ({resource.scope.delete})"
-    s = Statement(view)
-    text = f"select {shown}{_visible(resource, within)}"
-    return s.fill(text + (" for no key update of t" if lock else "")), s.args
+    rights = f", ({resource.scope.write}), ({resource.scope.delete})" if lock else ""
+    tail = " for no key update of t" if lock else ""
+    return _select(resource.shown + rights, resource, view, within, tail)
 
 
 def present(resource: Resource, ids: Sequence[int], view: View) -> Query:
     """Give the statement for those of the ids that are visible."""
-    s = Statement(view)
-    within = f"t.id = any({s.bind(list(ids))}::bigint[])"
-    return s.fill(f"select t.id{_visible(resource, within)}"), s.args
+    return _select("t.id", resource, view.having(ids=list(ids)), "t.id = any({ids}::bigint[])")
 
 
 def insert(resource: Resource, values: Mapping[str, object]) -> Query:
@@ -124,11 +107,19 @@ def link(through: tuple[str, str, str], parent: int, ids: Sequence[int]) -> Quer
     return text + " on conflict do nothing returning 1", [parent, list(ids)]
 
 
-def unlink(through: tuple[str, str, str], parent: int, ids: Sequence[int], *, keep: bool) -> Query:
+def unlink(
+    through: tuple[str, str, str], parent: int, ids: Sequence[int], *, keep: bool = False
+) -> Query:
     """Give the statement that removes the associations with these ids, or all others (`keep`)."""
     table, ours, theirs = through
     test = f"{theirs} {'<> all' if keep else '= any'}($2::int[])"
     return f"delete from {table} where {ours} = $1 and {test} returning 1", [parent, list(ids)]
+
+
+def notify(resource: Resource) -> Query:
+    """Give the statement that tells the resource's channels that its table changed."""
+    channels = list(resource.notify)
+    return "select pg_notify(c, $1) from unnest($2::text[]) as c", [resource.table, channels]
 
 
 def belonging(resource: Resource, association: Association) -> str:
@@ -151,7 +142,6 @@ def export(
     Raises InvalidError naming an unknown column.
     """
     fields: list[Field] = []
-    texts: list[str] = []
     for path in paths:
         alias, _, name = path.rpartition(".")
         association = resource.aliases.get(alias)
@@ -161,71 +151,61 @@ def export(
         if field is None or (alias and not ours):
             reason = f"unknown column {path[:64]}"
             raise InvalidError(reason, fields={"columns": reason})
+        if ours:
+            seen = f"{target.origin} as t where ({target.scope.read}) and t.id = o.{ours}"
+            field = replace(field, column=f"select {field.sql} from {seen}")
         fields.append(field)
-        text = field.kind.shown(field.sql)
-        texts.append(f"(select {text}{_visible(target, f't.id = o.{ours}')})" if ours else text)
-    s = Statement(view)
     # In the inner queries `t` is another row, so this row needs a second name.
-    source = _visible(resource, "true", " cross join lateral (select t.*) as o")
-    text = s.fill(f"select {', '.join(texts)}{source}")
-    return (text + _criteria(s, criteria) + _order(s, criteria), s.args), fields
+    source = f"{resource.origin} as o cross join lateral (select o.*)"
+    wide = replace(resource, fields=tuple(fields), source=source)
+    return select(wide, criteria, view, limit=None), fields
 
 
-def _cut(s: Statement, text: str, limit: int | None, skip: int = 0) -> str:
-    if limit is not None:
-        text += f" limit {s.bind(limit)}::bigint"
-    return text + (f" offset {s.bind(skip)}::bigint" if skip else "")
+def _criteria(criteria: Criteria, values: dict[str, object]) -> str:
+    texts = [_condition(one, values) for one in criteria.conditions]
+    either = [" and ".join(_condition(one, values) for one in all_) for all_ in criteria.branches]
+    if either:
+        texts.append(f"(({') or ('.join(either)}))")
+    return "".join(f" and {text}" for text in texts)
 
 
-def _criteria(s: Statement, criteria: Criteria) -> str:
-    text = "".join(f" and {_condition(s, one)}" for one in criteria.conditions)
-    if criteria.branches:
-        either = (" and ".join(_condition(s, one) for one in all_) for all_ in criteria.branches)
-        text += f" and (({') or ('.join(either)}))"
-    return text
+def _condition(condition: Condition, values: dict[str, object]) -> str:
+    """Write one comparison and put what it compares with among the values."""
+    field, operator, column = condition.field, condition.operator, condition.field.sql
+    name, bound, value = f"_{len(values)}", field.kind.bound, condition.values[:1]
+    place = f"{{{name}}}::{bound}"
+    if operator in ("in", "nin"):
+        wanted = [one for one in condition.values if one is not None]
+        if field.type == "instant":
+            column, wanted = f"{column} / 1000", [int(str(one)) // 1000 for one in wanted]
+        values[name] = wanted[0] if len(wanted) == 1 else wanted
+        test = f"{column} = {place}" if len(wanted) == 1 else f"{column} = any({place}[])"
+        if None in condition.values:
+            test = f"({test} or {column} is null)"
+        # The exact complement: a null row is unequal to every value.
+        return test if operator == "in" else f"({test}) is not true"
+    if operator[0] in "<>" and field.type == "instant":
+        # Shown in whole seconds, stored in milliseconds: 12:00:05.250 is neither < nor > 12:00:05.
+        values[name] = int(str(value[0])) + (1000 if operator in (">", "<=") else 0)
+        return f"{column} {'<' if operator[0] == '<' else '>='} {place}"
+    if operator[0] in "<>":
+        values[name] = value[0]
+        return f"{_ordered(field)} {operator} {place}"
+    values[name] = _pattern(operator, str(value[0]))
+    return f"{column} ilike {place}"
 
 
-def _order(s: Statement, criteria: Criteria) -> str:
+def _order(criteria: Criteria) -> str:
     """PostgreSQL's own rule for nulls is the wanted one: last in ascending order, else first."""
     parts = [_ordered(field) + (" desc" if desc else "") for field, desc in criteria.order]
     if not any(field.name == "id" for field, _ in criteria.order):
         parts.append("t.id")
-    return s.fill(" order by " + ", ".join(parts))
+    return " order by " + ", ".join(parts)
 
 
 def _ordered(field: Field) -> str:
     # Code points: the same order on every server, whatever its locale.
     return f'{field.sql} collate "C"' if field.kind.is_text else field.sql
-
-
-def _condition(s: Statement, condition: Condition) -> str:
-    field, operator = condition.field, condition.operator
-    if operator in ("in", "nin"):
-        return _listed(s, condition)
-    value = condition.values[0]
-    if field.type == "instant":
-        # Shown in whole seconds, stored in milliseconds: 12:00:05.250 is neither < nor > 12:00:05.
-        bound = int(str(value)) + (1000 if operator in (">", "<=") else 0)
-        return f"{s.fill(field.sql)} {'<' if operator[0] == '<' else '>='} {s.bind(bound)}::bigint"
-    if operator[0] in "<>":
-        return f"{s.fill(_ordered(field))} {operator} {s.bind(value)}::{field.kind.bound}"
-    return f"{s.fill(field.sql)} ilike {s.bind(_pattern(operator, str(value)))}::text"
-
-
-def _listed(s: Statement, condition: Condition) -> str:
-    """`nin` is the exact complement of `in`: a null row is unequal to every value."""
-    column, bound = s.fill(condition.field.sql), condition.field.kind.bound
-    values = [one for one in condition.values if one is not None]
-    compared = column
-    if condition.field.type == "instant":
-        compared, values = f"{column} / 1000", [int(str(one)) // 1000 for one in values]
-    if len(values) == 1:
-        test = f"{compared} = {s.bind(values[0])}::{bound}"
-    else:
-        test = f"{compared} = any({s.bind(values)}::{bound}[])" if values else "false"
-    if len(values) < len(condition.values):
-        test = f"({test} or {column} is null)"
-    return test if condition.operator == "in" else f"({test}) is not true"
 
 
 def _pattern(operator: str, value: str) -> str:

@@ -42,13 +42,12 @@ class View:
 
     def value(self, name: str) -> object:
         """Give the value bound for `{name}`; an unknown name is a defect of the declaration."""
+        if name in self.parameters:
+            return self.parameters[name]
         if name == "groups":
             return sorted(self.caller.groups)
-        if name == "now_ms":
-            return self.now_ms
-        if name in ("group", "admin"):
-            return getattr(self.caller, name)
-        return self.caller.id if name == "caller" else self.parameters[name]
+        own = {"caller": self.caller.id, "group": self.caller.group, "admin": self.caller.admin}
+        return self.now_ms if name == "now_ms" else own[name]
 
     def having(self, **parameters: object) -> "View":
         """Give the same view with further values."""
@@ -169,9 +168,25 @@ class Resource:
         return {one.name: one for one in self.fields}
 
     @cached_property
+    def targets(self) -> Mapping[str, str | None]:
+        """The resource that each reference and alias names."""
+        aliases = {one.alias: one.target for one in self.associations}
+        return aliases | {one.name: one.reference for one in self.fields}
+
+    @cached_property
     def aliases(self) -> Mapping[str, Association]:
         """Associations by their name in the path."""
         return {one.alias: one for one in self.associations}
+
+    @cached_property
+    def origin(self) -> str:
+        """What rows are read from."""
+        return self.source or self.table
+
+    @cached_property
+    def shown(self) -> str:
+        """The select list: every field as it is shown."""
+        return ", ".join(one.kind.shown(one.sql) for one in self.fields)
 
     @cached_property
     def row(self) -> type[Any]:

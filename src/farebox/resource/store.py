@@ -34,43 +34,22 @@ async def list_rows(
 ) -> Page:  # fmt: skip
     """Give a page of what the caller may see; the matches are counted only if the page is cut."""
     limit = hard_cap + 1 if criteria.limit is None else criteria.limit
-    text, args = sql.select(resource, criteria, view, limit=limit, within=within)
-    records = await connection.fetch(text, *args) if limit else []
+    query = sql.select(resource, criteria, view, limit=limit, within=within)
+    records = await _fetch(connection, query) if limit else []
     total = criteria.skip + len(records)
     if len(records) >= limit or (criteria.skip and not records):
-        text, args = sql.count(resource, criteria, view, within=within)
-        total = await connection.fetchval(text, *args)
+        counted = await _fetch(connection, sql.count(resource, criteria, view, within=within))
+        total = counted[0][0]
     truncated = criteria.limit is None and len(records) > hard_cap
     return Page(_rows(resource, records[:hard_cap], view), total, truncated)
-
-
-def _rows(resource: Resource, records: list[Any], view: View) -> list[Any]:
-    row, render = resource.row, resource.render
-    rows = [row(*record) for record in records]
-    return rows if render is None else [render(one, view) for one in rows]
 
 
 async def read(
     connection: Connection, resource: Resource, key: int, view: View, within: str = _ROW
 ) -> Any:
     """Give one row as it is shown. Raises NotFoundError."""
-    text, args = sql.read(resource, view.having(key=key), within)
-    record = await connection.fetchrow(text, *args)
-    if record is None:
-        raise NotFoundError(f"{resource.label} not found")
-    return _rows(resource, [record], view)[0]
-
-
-async def _claim(connection: Connection, resource: Resource, key: int, view: View) -> Any:
-    """Lock a row for a write and give it with whether it may be deleted."""
-    text, args = sql.read(resource, view.having(key=key), _ROW, lock=True)
-    record = await connection.fetchrow(text, *args)
-    if record is None:
-        raise NotFoundError(f"{resource.label} not found")
-    *values, writable, deletable = record
-    if not writable:
-        raise ForbiddenError(f"{resource.label} may not be changed by this user")
-    return resource.row(*values), deletable
+    query = sql.read(resource, view.having(key=key), within)
+    return _rows(resource, [await _one(connection, resource, query)], view)[0]
 
 
 async def insert(
@@ -87,8 +66,7 @@ async def insert(
     if resource.owner is not None:
         columns.setdefault(resource.owner, view.caller.group)
     async with _refusals(resource):
-        text, args = sql.insert(resource, columns)
-        key: int = await connection.fetchval(text, *args)
+        key: int = (await _fetch(connection, sql.insert(resource, columns)))[0][0]
     await _replace_links(write, key)
     await _notify(connection, resource)
     return key
@@ -110,8 +88,8 @@ async def update(
     await _prepare(write, catalogue)
     touched = await _replace_links(write, key)
     async with _refusals(resource):
-        text, args = sql.update(resource, key, _columns(write), view.now_ms, touch=touched)
-        changed = await connection.fetchval(text, *args) is not None
+        query = sql.update(resource, key, _columns(write), view.now_ms, touch=touched)
+        changed = bool(await _fetch(connection, query))
     if changed:
         await _notify(connection, resource)
     return changed
@@ -123,14 +101,14 @@ async def delete(connection: Connection, resource: Resource, key: int, view: Vie
     if not deletable:
         raise ForbiddenError(f"{resource.label} may not be deleted by this user")
     if resource.referrers:
-        text, args = sql.refers(resource, key)
-        holds = zip(resource.referrers, await connection.fetchrow(text, *args), strict=True)
-        fields = {name: "refers to it" for (name, _, _), held in holds if held}
-        if fields:
+        (held,) = await _fetch(connection, sql.refers(resource, key))
+        names = [name for name, _, _ in resource.referrers]
+        if fields := {
+            name: "refers to it" for name, is_held in zip(names, held, strict=True) if is_held
+        }:
             raise ConflictError(f"{resource.label} is in use", "in_use", fields)
     async with _refusals(resource, deleting=True):
-        text, args = sql.delete(resource, key)
-        await connection.execute(text, *args)
+        await _fetch(connection, sql.delete(resource, key))
     await _notify(connection, resource)
 
 
@@ -145,40 +123,54 @@ async def associate(
     current, _ = await _claim(connection, resource, key, view)
     write = Write(connection, resource, view, {association.alias: [other]}, current)
     await _prepare(write, catalogue if present else {})
-    through = association.through or ("", "", "")
-    text, args = sql.unlink(through, key, [other], keep=False)
-    if present:
-        text, args = sql.link(through, key, [other])
-    if await connection.fetch(text, *args):
-        text, args = sql.update(resource, key, {}, view.now_ms, touch=True)
-        await connection.fetchval(text, *args)
+    change = sql.link if present else sql.unlink
+    if association.through and await _fetch(connection, change(association.through, key, [other])):
+        await _fetch(connection, sql.update(resource, key, {}, view.now_ms, touch=True))
         await _notify(connection, resource)
+
+
+async def _fetch(connection: Connection, query: sql.Query) -> list[Any]:
+    text, args = query
+    return list(await connection.fetch(text, *args))
+
+
+async def _one(connection: Connection, resource: Resource, query: sql.Query) -> Any:
+    found = await _fetch(connection, query)
+    if not found:
+        raise NotFoundError(f"{resource.label} not found")
+    return found[0]
+
+
+def _rows(resource: Resource, records: list[Any], view: View) -> list[Any]:
+    row, render = resource.row, resource.render
+    rows = [row(*record) for record in records]
+    return rows if render is None else [render(one, view) for one in rows]
+
+
+async def _claim(connection: Connection, resource: Resource, key: int, view: View) -> Any:
+    """Lock a row for a write and give it with whether it may be deleted."""
+    query = sql.read(resource, view.having(key=key), _ROW, lock=True)
+    *values, writable, deletable = await _one(connection, resource, query)
+    if not writable:
+        raise ForbiddenError(f"{resource.label} may not be changed by this user")
+    return resource.row(*values), deletable
 
 
 async def _prepare(write: Write, catalogue: Catalogue) -> None:
     """Check what the values refer to, then let the declaration have its say."""
     faults: dict[str, str] = {}
     for name, value in write.values.items():
-        association = write.resource.aliases.get(name)
-        field = write.resource.by_name.get(name)
-        target = (field.reference or "") if field else association.target if association else ""
-        if target in catalogue and value is not None:
+        target = catalogue.get(write.resource.targets.get(name) or "")
+        if target is not None and value is not None:
             ids = value if isinstance(value, list) else [value]
-            faults |= await _missing(write.connection, catalogue[target], name, ids, write.view)
+            seen = await _fetch(write.connection, sql.present(target, ids, write.view))
+            if lost := [str(one) for one in ids if one not in {record[0] for record in seen}]:
+                faults[name] = f"does not exist: {', '.join(lost[:20])}"
     if faults:
-        first = next(iter(faults))
-        raise InvalidError(f"{first} {faults[first]}", "invalid_reference", faults)
+        name, reason = next(iter(faults.items()))
+        raise InvalidError(f"{name} {reason}", "invalid_reference", faults)
     if write.resource.prepare is not None:
         await write.resource.prepare(write)
-
-
-async def _missing(
-    connection: Connection, target: Resource, name: str, ids: list[int], view: View
-) -> dict[str, str]:
-    text, args = sql.present(target, ids, view)
-    seen = {record[0] for record in await connection.fetch(text, *args)}
-    lost = [str(one) for one in ids if one not in seen]
-    return {name: f"does not exist: {', '.join(lost[:20])}"} if lost else {}
 
 
 def _columns(write: Write) -> dict[str, object]:
@@ -190,20 +182,19 @@ def _columns(write: Write) -> dict[str, object]:
 async def _replace_links(write: Write, key: int) -> bool:
     changed = False
     for association in write.resource.associations:
-        ids = write.values.get(association.alias)
-        if association.through is None or association.alias not in write.values:
-            continue
-        for text, args in (
-            sql.unlink(association.through, key, ids or [], keep=True),
-            sql.link(association.through, key, ids or []),
-        ):
-            changed = bool(await write.connection.fetch(text, *args)) or changed
+        if association.through is not None and association.alias in write.values:
+            ids = write.values[association.alias] or []
+            for query in (
+                sql.unlink(association.through, key, ids, keep=True),
+                sql.link(association.through, key, ids),
+            ):
+                changed = bool(await _fetch(write.connection, query)) or changed
     return changed
 
 
 async def _notify(connection: Connection, resource: Resource) -> None:
-    for channel in resource.notify:
-        await connection.execute(sql.NOTIFY, channel, resource.table)
+    if resource.notify:
+        await _fetch(connection, sql.notify(resource))
 
 
 @asynccontextmanager

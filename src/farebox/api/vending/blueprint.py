@@ -28,12 +28,12 @@ from farebox.api.vending.dialect import (
     require,
 )
 from farebox.api.vending.fields import INT32_MAX, INT64_MAX
+from farebox.api.vending.filters import parse
 from farebox.api.vending.repeats import once
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.compile import belonging
-from farebox.resource.criteria import parse
 from farebox.resource.definition import Association, Resource, View
 from farebox.storage.pool import Connection, transaction
 

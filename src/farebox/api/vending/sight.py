@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 from farebox.api.services import Services
 from farebox.api.vending.dialect import Answer, Call, principal, reply, require
+from farebox.api.vending.filters import parse
 from farebox.domain import windows
 from farebox.resource import store
-from farebox.resource.criteria import parse
 from farebox.resource.definition import Resource, View
 from farebox.storage import vouchers
 from farebox.storage.pool import Connection

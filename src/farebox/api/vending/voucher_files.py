@@ -15,6 +15,7 @@ from farebox.api.services import Services
 from farebox.api.vending.campaigns import CAMPAIGN
 from farebox.api.vending.dialect import Answer, Call, path_id, principal, reply, require
 from farebox.api.vending.fields import INT64_MAX
+from farebox.api.vending.filters import parse
 from farebox.api.vending.sight import Sight
 from farebox.api.vending.vouchers import VOUCHER
 from farebox.api.vending.wire_people import Message
@@ -22,7 +23,6 @@ from farebox.domain import windows
 from farebox.domain.errors import ForbiddenError, InvalidError
 from farebox.engine import exports
 from farebox.resource import compile as sql
-from farebox.resource.criteria import parse
 from farebox.resource.definition import Association, Resource
 from farebox.storage.sheets import Subject
 

@@ -31,12 +31,12 @@ from farebox.api.vending.dialect import (
     require,
 )
 from farebox.api.vending.fields import INT64_MAX
+from farebox.api.vending.filters import MAX_LIMIT
 from farebox.api.vending.repeats import once
 from farebox.api.vending.sight import UNTOLD, Sight, counted, told_start
 from farebox.api.vending.wire_people import Message
 from farebox.domain.codes import CANDIDATES_MAX
 from farebox.engine.issuance import CodeSpaceExhaustedError
-from farebox.resource.criteria import MAX_LIMIT
 from farebox.resource.definition import CREATED, UPDATED, Field, Resource, View
 from farebox.storage.pool import Connection
 from farebox.storage.vouchers import SEEN

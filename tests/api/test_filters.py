@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from farebox.api.vending.filters import parse
 from farebox.domain.errors import InvalidError
-from farebox.resource.criteria import Criteria, from_json, parse
+from farebox.resource.criteria import Criteria
 from tests.resource.samples import THING
 
 
@@ -65,9 +66,8 @@ def test_branches_are_alternatives_of_several_conditions() -> None:
         ("where[or][0][active]", "1"),
     ]
     bracketed = parse(THING, pairs)
-    written = from_json(
-        THING, {"or": [{"size": {">": 1}, "active": True}, {"name": {"startsWith": "b"}}]}
-    )
+    tree = {"or": [{"size": {">": 1}, "active": True}, {"name": {"startsWith": "b"}}]}
+    written = parse(THING, [("where", tree)])
     assert bracketed.branches == written.branches
     assert [2, 1] == [len(branch) for branch in bracketed.branches]
 
