@@ -32,10 +32,12 @@ from farebox.engine.campaigns import Campaigns
 from farebox.engine.issuance import Issuance
 from farebox.engine.people import People, Policy
 from farebox.engine.places import Places
+from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.redemption import Desk
 from farebox.engine.sheets import Sheets
 from farebox.engine.tokens import KeyRing
 from farebox.engine.vouchers import Vouchers
+from farebox.engine.watching import SWEEP_S, Watching
 from farebox.jobs import Handler, Worker
 from farebox.locks import Leases, LocalLease, RedisLease
 from farebox.outbound.mail import Mailer
@@ -106,6 +108,7 @@ async def _build(
     )
     people = People(pool, clock, keys, access, policy=policy)
     stack.callback(people.close)
+    watching = Watching(pool, clock)
     ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
     desk = Desk(
         ledger,
@@ -134,6 +137,13 @@ async def _build(
         campaigns=Campaigns(pool, clock),
         vouchers=Vouchers(pool, clock),
         sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
+        watching=watching,
+        presence=Presence(
+            pool,
+            clock,
+            offline_after_ms=settings.offline_after_s * 1000,
+            touched=watching.touch,
+        ),
         metrics=Metrics(),
     )
 
@@ -169,6 +179,8 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
         people_store.PLACES_CHANNEL: lambda _: services.places.forget(),
     }
     _background(stack, people_store.listen(dsn, heard), "changes")
+    _background(stack, services.presence.run(), "presence")
+    _background(stack, services.watching.run(), "watching")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
     stack.push_async_callback(services.worker.stop)
@@ -212,6 +224,8 @@ def _worker(settings: Settings, services: Services) -> Worker:
             HOUR_S / 4,
             lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),
         ),
+        "presence": (DETECT_S, services.presence.detect),
+        "watching": (SWEEP_S, services.watching.sweep),
     }
     return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
 

@@ -22,6 +22,10 @@ from farebox.outbound.mail import check_url
 
 FAMILIES: Final = ("vending", "isp", "iptv", "pbx")
 SECRET_BYTES_MIN: Final = 32
+DEVICE_COMMANDS: Final = (
+    "reboot", "restart", "sync", "update", "sendlog", "setprice", "lock", "unlock", "clearerrors",
+    "display",
+)  # fmt: skip
 _MIB: Final = 1 << 20
 
 
@@ -62,6 +66,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_max_age_days: int = 0
     default_time_zone: str = "Europe/Amsterdam"
     reporting_currency: str = "EUR"
+    # Silence of a gateway after which its machines are offline.
+    offline_after_s: int = 900
+    # What devices may be told to do.
+    device_commands: tuple[str, ...] = DEVICE_COMMANDS
+    # Private networks that webhooks may reach, without TLS too.
+    webhook_networks: tuple[str, ...] = ()
     access_log: bool = False
 
     def __repr__(self) -> str:
@@ -156,6 +166,13 @@ def _networks(value: str) -> tuple[str, ...]:
         raise ValueError("addresses or networks, separated by commas") from None
 
 
+def _commands(value: str) -> tuple[str, ...]:
+    names = tuple(_list(value))
+    if not names or not all(re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) for name in names):
+        raise ValueError("names of small letters, digits and _, separated by commas")
+    return names
+
+
 def _zone(value: str) -> str:
     try:
         zone(value)
@@ -211,6 +228,9 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "password_max_age_days": _DAYS,
     "default_time_zone": _zone,
     "reporting_currency": _currency,
+    "offline_after_s": _whole(60, 31_536_000),
+    "device_commands": _commands,
+    "webhook_networks": _networks,
     "access_log": _flag,
 }
 # Read by the build and by the tests, not by a running process.

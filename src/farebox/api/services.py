@@ -38,5 +38,7 @@ class Services(msgspec.Struct, kw_only=True):
     campaigns: Any = None
     vouchers: Any = None
     sheets: Any = None
+    presence: Any = None
+    watching: Any = None
     worker: Any = None
     metrics: Any = None

@@ -134,8 +134,8 @@ create table vending.connector (
   owner int references vending.usergroup,
   name text not null,
   url text not null,
-  -- The secret that signs bodies, and further headers with their values, sealed.
-  sealed bytea not null,
+  -- The secret that signs bodies, and further headers with their values, sealed; null: neither.
+  sealed bytea,
   header_names text[] not null default '{}',
   throttle_ms int,
   max_retries int,
