@@ -29,6 +29,8 @@ from farebox.api.vending.lane import Lane
 from farebox.api.vending.wire_device import VendingSpelling
 from farebox.engine.access import Access
 from farebox.engine.campaigns import Campaigns
+from farebox.engine.devices import Devices
+from farebox.engine.ingestion import Ingestion
 from farebox.engine.issuance import Issuance
 from farebox.engine.people import People, Policy
 from farebox.engine.places import Places
@@ -136,6 +138,8 @@ async def _build(
         issuance=Issuance(pool, clock),
         campaigns=Campaigns(pool, clock),
         vouchers=Vouchers(pool, clock),
+        ingestion=Ingestion(pool, clock, touched=watching.touch),
+        devices=Devices(pool, clock),
         sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
         watching=watching,
         presence=Presence(

@@ -9,6 +9,7 @@ from litestar import Router
 from farebox.api.services import Services
 from farebox.api.vending import (
     campaigns,
+    device,
     dialect,
     people,
     redemptions,
@@ -20,7 +21,7 @@ from farebox.api.vending import (
 
 def router(services: Services) -> Router:
     """All routes of this API."""
-    nouns = (people, resources, campaigns, vouchers, voucher_files, redemptions)
+    nouns = (people, resources, campaigns, vouchers, voucher_files, redemptions, device)
     return Router(
         path="/vending",
         route_handlers=[handler for noun in nouns for handler in noun.routes(services)],

@@ -136,7 +136,7 @@ create table vending.log (
 ) partition by range (occurred_at_ms);
 create index log_by_machine on vending.log (machine, occurred_at_ms, id);
 create index log_by_location on vending.log (location, occurred_at_ms, id);
-create index log_open on vending.log (machine, code)
+create index log_open on vending.log (machine, code, occurred_at_ms)
   where is_resolvable and resolved_at_ms is null;
 create index log_resolved on vending.log (machine, resolved_at_ms)
   where resolved_at_ms is not null;
