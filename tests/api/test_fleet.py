@@ -83,7 +83,10 @@ Row = tuple[str, str, Any, int, Any]
 LOCATION = {
     "name": "Pier", "address": "Quay 1", "postcode": "1011", "city": "Amsterdam", "country": "NL",
 }  # fmt: skip
-MACHINE = {"name": "Hall", "hostname": "gw-0090", "location": 2, "currency": 978}
+MACHINE = {
+    "name": "Hall", "hostname": "gw-0090", "location": 2, "currency": 978, "machineModel": 1,
+    "machineType": 1, "manufacturer": 1,
+}  # fmt: skip
 
 # method, path, body, status, members of the answer (a list: its ids).
 GOLDEN: list[Row] = [

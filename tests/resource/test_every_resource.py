@@ -68,8 +68,9 @@ def _fits(field: Field, value: str) -> bool:
 async def _sample(connection: Connection, field: Field, turn: int) -> Any:
     """A value that the field takes; another one in the second turn."""
     if field.reference:
-        page = await store.list_rows(connection, CATALOGUE[field.reference], Criteria(), _view())
-        return page.rows[min(turn, len(page.rows) - 1)].id
+        target = CATALOGUE[field.reference]
+        rows = (await store.list_rows(connection, target, Criteria(), _view())).rows
+        return rows[min(turn, len(rows) - 1)].id if rows else await _made(connection, target)
     if field.kind.is_integer:
         return (field.low or 0) + turn
     if field.type in ("bool", "bool01"):
@@ -80,6 +81,13 @@ async def _sample(connection: Connection, field: Field, turn: int) -> Any:
         return field.choices[min(turn, len(field.choices) - 1)]
     texts = TEXTS if field.name == "timeZone" else TEXTS[1:]
     return next(pair[turn] for pair in texts if _fits(field, pair[turn]))
+
+
+async def _made(connection: Connection, resource: Resource) -> int:
+    """A row of a resource that the fixture has none of."""
+    written = [one for one in resource.fields if one.write[0] == "R"]
+    values = {one.name: await _sample(connection, one, 0) for one in written}
+    return await store.insert(connection, resource, values, _view(), CATALOGUE)
 
 
 @pytest.fixture

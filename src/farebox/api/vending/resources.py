@@ -9,11 +9,11 @@ from typing import Final
 from litestar.handlers import HTTPRouteHandler
 
 from farebox.api.services import Services
-from farebox.api.vending import fleet, images, sites, usergroups, words
+from farebox.api.vending import errors, fleet, images, models, sites, usergroups, words
 from farebox.api.vending.blueprint import Blueprint
 from farebox.resource.definition import Resource
 
-_NOUNS: Final = (usergroups, sites, fleet, words, images)
+_NOUNS: Final = (usergroups, sites, models, errors, fleet, words, images)
 _BY_HAND: Final = (usergroups, fleet, images)
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
