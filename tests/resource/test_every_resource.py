@@ -38,7 +38,7 @@ SHOWN_TYPES = {
     "int": {"int2", "int4", "int8"}, "money": {"int2", "int4", "int8"}, "bigtext": {"text"},
     "text": {"text", "varchar"}, "bool01": {"int4"}, "bool": {"bool"}, "decimal": {"text"},
     "number": {"float8"}, "instant": {"timestamptz"}, "json_text": {"text"},
-    "json": {"json", "jsonb"}, "ids": {"int4[]"},
+    "json": {"json", "jsonb"},
 }  # fmt: skip
 # First and second value for a text, tried in order until the field's rule is met.
 TEXTS = (

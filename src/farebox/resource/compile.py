@@ -14,8 +14,8 @@ from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Association, Field, Resource, View
 
 Query = tuple[str, list[object]]
+Link = tuple[str, str, str]
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-_WILD = re.compile(r"([\\%_])")
 
 
 def _bound(text: str, view: View) -> Query:
@@ -32,9 +32,9 @@ def _bound(text: str, view: View) -> Query:
     return _PLACE.sub(number, text), args
 
 
-def _select(columns: str, resource: Resource, view: View, within: str, tail: str = "") -> Query:
-    text = f"select {columns} from {resource.origin} as t"
-    return _bound(f"{text} where ({resource.scope.read}) and ({within}){tail}", view)
+def _seen(columns: str, resource: Resource, within: str) -> str:
+    source = f"{resource.source or resource.table} as t"
+    return f"select {columns} from {source} where ({resource.scope.read}) and ({within})"
 
 
 def select(
@@ -42,10 +42,10 @@ def select(
 ) -> Query:
     """Give the statement for the rows of a list; `within` is a further condition on `t`."""
     values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
-    tail = _criteria(criteria, values) + _order(criteria)
-    tail += "" if limit is None else " limit {limit}::bigint"
-    tail += " offset {skip}::bigint" if criteria.skip else ""
-    return _select(resource.shown, resource, view.having(**values), within, tail)
+    text = _seen(resource.shown, resource, within) + _criteria(criteria, values)
+    text += _order(criteria) + ("" if limit is None else " limit {limit}::bigint")
+    text += " offset {skip}::bigint" if criteria.skip else ""
+    return _bound(text, view.having(**values))
 
 
 def count(
@@ -54,21 +54,22 @@ def count(
 ) -> Query:  # fmt: skip
     """Give the statement that counts what a list would show without skip; at most `limit`."""
     values: dict[str, object] = {"limit": limit}
-    tail = _criteria(criteria, values) + ("" if limit is None else " limit {limit}::bigint")
-    text, args = _select("1", resource, view.having(**values), within, tail)
-    return f"select count(*) from ({text}) as c", args
+    text = _seen("1", resource, within) + _criteria(criteria, values)
+    text += "" if limit is None else " limit {limit}::bigint"
+    return _bound(f"select count(*) from ({text}) as c", view.having(**values))
 
 
 def read(resource: Resource, view: View, within: str, *, lock: bool = False) -> Query:
     """Give the statement for a visible row; `lock` adds whether it may be written and deleted."""
     rights = f", ({resource.scope.write}), ({resource.scope.delete})" if lock else ""
-    tail = " for no key update of t" if lock else ""
-    return _select(resource.shown + rights, resource, view, within, tail)
+    text = _seen(resource.shown + rights, resource, within)
+    return _bound(text + (" for no key update of t" if lock else ""), view)
 
 
 def present(resource: Resource, ids: Sequence[int], view: View) -> Query:
     """Give the statement for those of the ids that are visible."""
-    return _select("t.id", resource, view.having(ids=list(ids)), "t.id = any({ids}::bigint[])")
+    text = _seen("t.id", resource, "t.id = any({ids}::bigint[])")
+    return _bound(text, view.having(ids=list(ids)))
 
 
 def insert(resource: Resource, values: Mapping[str, object]) -> Query:
@@ -95,21 +96,22 @@ def delete(resource: Resource, key: int) -> Query:
 
 
 def refers(resource: Resource, key: int) -> Query:
-    """Give the statement that says of each referrer whether it holds on to the row."""
-    tests = [f"exists (select 1 from {t} as r where r.{c} = $1)" for _, t, c in resource.referrers]
-    return "select " + ", ".join(tests), [key]
+    """Give the statement for the names of the referrers that hold on to the row."""
+    tests = [
+        f"select '{name}' where exists (select 1 from {table} as r where r.{column} = $1)"
+        for name, table, column in resource.referrers
+    ]
+    return " union all ".join(tests), [key]
 
 
-def link(through: tuple[str, str, str], parent: int, ids: Sequence[int]) -> Query:
+def link(through: Link, parent: int, ids: Sequence[int]) -> Query:
     """Give the statement that adds associations where they are missing, one row for each added."""
     table, ours, theirs = through
     text = f"insert into {table} ({ours}, {theirs}) select $1, x from unnest($2::int[]) as x"
     return text + " on conflict do nothing returning 1", [parent, list(ids)]
 
 
-def unlink(
-    through: tuple[str, str, str], parent: int, ids: Sequence[int], *, keep: bool = False
-) -> Query:
+def unlink(through: Link, parent: int, ids: Sequence[int], *, keep: bool = False) -> Query:
     """Give the statement that removes the associations with these ids, or all others (`keep`)."""
     table, ours, theirs = through
     test = f"{theirs} {'<> all' if keep else '= any'}($2::int[])"
@@ -152,11 +154,10 @@ def export(
             reason = f"unknown column {path[:64]}"
             raise InvalidError(reason, fields={"columns": reason})
         if ours:
-            seen = f"{target.origin} as t where ({target.scope.read}) and t.id = o.{ours}"
-            field = replace(field, column=f"select {field.sql} from {seen}")
+            field = replace(field, column=_seen(field.sql, target, f"t.id = o.{ours}"))
         fields.append(field)
     # In the inner queries `t` is another row, so this row needs a second name.
-    source = f"{resource.origin} as o cross join lateral (select o.*)"
+    source = f"{resource.source or resource.table} as o cross join lateral (select o.*)"
     wide = replace(resource, fields=tuple(fields), source=source)
     return select(wide, criteria, view, limit=None), fields
 
@@ -164,16 +165,15 @@ def export(
 def _criteria(criteria: Criteria, values: dict[str, object]) -> str:
     texts = [_condition(one, values) for one in criteria.conditions]
     either = [" and ".join(_condition(one, values) for one in all_) for all_ in criteria.branches]
-    if either:
-        texts.append(f"(({') or ('.join(either)}))")
+    texts += [f"(({') or ('.join(either)}))"] if either else []
     return "".join(f" and {text}" for text in texts)
 
 
 def _condition(condition: Condition, values: dict[str, object]) -> str:
     """Write one comparison and put what it compares with among the values."""
     field, operator, column = condition.field, condition.operator, condition.field.sql
-    name, bound, value = f"_{len(values)}", field.kind.bound, condition.values[:1]
-    place = f"{{{name}}}::{bound}"
+    name, value = f"_{len(values)}", condition.values[:1]
+    place = f"{{{name}}}::{field.kind.bound}"
     if operator in ("in", "nin"):
         wanted = [one for one in condition.values if one is not None]
         if field.type == "instant":
@@ -198,8 +198,7 @@ def _condition(condition: Condition, values: dict[str, object]) -> str:
 def _order(criteria: Criteria) -> str:
     """PostgreSQL's own rule for nulls is the wanted one: last in ascending order, else first."""
     parts = [_ordered(field) + (" desc" if desc else "") for field, desc in criteria.order]
-    if not any(field.name == "id" for field, _ in criteria.order):
-        parts.append("t.id")
+    parts += [] if any(field.name == "id" for field, _ in criteria.order) else ["t.id"]
     return " order by " + ", ".join(parts)
 
 
@@ -209,8 +208,7 @@ def _ordered(field: Field) -> str:
 
 
 def _pattern(operator: str, value: str) -> str:
-    if operator == "like":
-        return _WILD.sub(lambda found: found[1] if found[1] == "%" else "\\" + found[1], value)
-    value = _WILD.sub(r"\\\1", value)
-    forms = {"startsWith": f"{value}%", "endsWith": f"%{value}"}
-    return forms.get(operator, f"%{value}%")
+    """Only like has a wildcard of its own, and only `%`."""
+    value = re.sub(r"([\\_])" if operator == "like" else r"([\\%_])", r"\\\1", value)
+    value = f"%{value}" if operator in ("contains", "endsWith") else value
+    return f"{value}%" if operator in ("contains", "startsWith") else value

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 
 from farebox.resource.definition import Field
 
-# What a condition can say: one of a list or not, one of a text, or one of < <= > >=.
-LISTS = frozenset(("in", "nin"))
-TEXT_ONLY = frozenset(("contains", "startsWith", "endsWith", "like"))
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison; `values` has None only for in and nin, where it stands for SQL's null."""
+    """One comparison: in nin < <= > >= and, of texts, contains startsWith endsWith like."""
 
     field: Field
     operator: str
+    # Several only for in and nin, where None stands for SQL's null.
     values: tuple[object, ...]
 
 

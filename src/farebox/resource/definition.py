@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -19,24 +19,12 @@ from farebox.resource.kinds import KINDS, Kind
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-class Caller(Protocol):
-    """Whoever asks: the row restriction needs these and nothing else."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def group(self) -> int: ...
-    @property
-    def groups(self) -> frozenset[int]: ...
-    @property
-    def admin(self) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True)
 class View:
     """Who looks, at what instant, with which further values for `{name}` places."""
 
-    caller: Caller
+    # Its id, group, groups (with all below) and admin are what restricts rows.
+    caller: Any
     now_ms: int
     parameters: Mapping[str, object] = field(default_factory=dict)
 
@@ -168,20 +156,9 @@ class Resource:
         return {one.name: one for one in self.fields}
 
     @cached_property
-    def targets(self) -> Mapping[str, str | None]:
-        """The resource that each reference and alias names."""
-        aliases = {one.alias: one.target for one in self.associations}
-        return aliases | {one.name: one.reference for one in self.fields}
-
-    @cached_property
     def aliases(self) -> Mapping[str, Association]:
         """Associations by their name in the path."""
         return {one.alias: one for one in self.associations}
-
-    @cached_property
-    def origin(self) -> str:
-        """What rows are read from."""
-        return self.source or self.table
 
     @cached_property
     def shown(self) -> str:

@@ -101,6 +101,6 @@ KINDS = {
         Kind("instant", datetime, "bigint", instant, lambda c: f"to_timestamp(({c}) / 1000)"),
         Kind("json_text", str),
         Kind("json", dict),
-        Kind("ids", list),
+        Kind("list", list),
     )
 }

@@ -38,8 +38,7 @@ async def list_rows(
     records = await _fetch(connection, query) if limit else []
     total = criteria.skip + len(records)
     if len(records) >= limit or (criteria.skip and not records):
-        counted = await _fetch(connection, sql.count(resource, criteria, view, within=within))
-        total = counted[0][0]
+        ((total,),) = await _fetch(connection, sql.count(resource, criteria, view, within=within))
     truncated = criteria.limit is None and len(records) > hard_cap
     return Page(_rows(resource, records[:hard_cap], view), total, truncated)
 
@@ -101,11 +100,8 @@ async def delete(connection: Connection, resource: Resource, key: int, view: Vie
     if not deletable:
         raise ForbiddenError(f"{resource.label} may not be deleted by this user")
     if resource.referrers:
-        (held,) = await _fetch(connection, sql.refers(resource, key))
-        names = [name for name, _, _ in resource.referrers]
-        if fields := {
-            name: "refers to it" for name, is_held in zip(names, held, strict=True) if is_held
-        }:
+        held = await _fetch(connection, sql.refers(resource, key))
+        if fields := {record[0]: "refers to it" for record in held}:
             raise ConflictError(f"{resource.label} is in use", "in_use", fields)
     async with _refusals(resource, deleting=True):
         await _fetch(connection, sql.delete(resource, key))
@@ -160,7 +156,9 @@ async def _prepare(write: Write, catalogue: Catalogue) -> None:
     """Check what the values refer to, then let the declaration have its say."""
     faults: dict[str, str] = {}
     for name, value in write.values.items():
-        target = catalogue.get(write.resource.targets.get(name) or "")
+        field, association = write.resource.by_name.get(name), write.resource.aliases.get(name)
+        named = field.reference if field else association.target if association else None
+        target = catalogue.get(named or "")
         if target is not None and value is not None:
             ids = value if isinstance(value, list) else [value]
             seen = await _fetch(write.connection, sql.present(target, ids, write.view))
@@ -203,16 +201,13 @@ async def _refusals(resource: Resource, *, deleting: bool = False) -> AsyncItera
     try:
         yield
     except Exception as error:
-        state, name = getattr(error, "sqlstate", ""), getattr(error, "constraint_name", "") or ""
+        state, name = getattr(error, "sqlstate", ""), getattr(error, "constraint_name", "")
         if state == "23505" and name in resource.unique:
-            field = resource.unique[name]
-            raise ConflictError(
-                f"{field} is already taken", "duplicate", {field: "is already taken"}
-            ) from error
-        if state == "23503" and deleting:
-            table = str(getattr(error, "table_name", ""))
-            reason = {table.rpartition(".")[2]: "refers to it"}
-            raise ConflictError(f"{resource.label} is in use", "in_use", reason) from error
-        if state == "23503":
+            reason, field = "is already taken", resource.unique[name]
+            raise ConflictError(f"{field} {reason}", "duplicate", {field: reason}) from error
+        if state != "23503":
+            raise
+        if not deleting:
             raise InvalidError("A named row does not exist", "invalid_reference") from error
-        raise
+        fields = {str(getattr(error, "table_name", "")).rpartition(".")[2]: "refers to it"}
+        raise ConflictError(f"{resource.label} is in use", "in_use", fields) from error

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from farebox.domain.errors import InvalidError
-from farebox.resource.criteria import LISTS, TEXT_ONLY, Condition, Criteria
+from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Field, Resource
 from farebox.resource.kinds import integer
 
@@ -30,6 +30,8 @@ _OPERATORS = {
     }.items()
     for alias in aliases.split()
 }  # fmt: skip
+_LISTS = {"in", "nin"}
+_TEXT_ONLY = {"contains", "startsWith", "endsWith", "like"}
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _DIRECTIONS = {"asc": False, "desc": True}
@@ -183,7 +185,7 @@ class _Reader:
                 field, name = self._fields.get(column), _OPERATORS.get(operator)
                 if field is None:
                     self._fault(place, f"unknown column {column[:64]}")
-                elif name is None or (name in TEXT_ONLY and not field.kind.is_text):
+                elif name is None or (name in _TEXT_ONLY and not field.kind.is_text):
                     self._fault(place, f"unknown operator {operator[:64]} for this column")
                 else:
                     try:
@@ -193,7 +195,7 @@ class _Reader:
 
     def _values(self, field: Field, operator: str, value: Any) -> tuple[object, ...]:
         """Read what is compared with. Raises ValueError."""
-        is_list, read = operator in LISTS, field.kind.read or integer
+        is_list, read = operator in _LISTS, field.kind.read or integer
         if isinstance(value, _Texts) and is_list:
             texts = ",".join(value).split(",") if field.kind.is_integer else value
             value = [None if text == "null" else text for text in texts]
