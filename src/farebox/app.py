@@ -29,6 +29,7 @@ from farebox.api.vending.lane import Lane
 from farebox.api.vending.wire_device import VendingSpelling
 from farebox.engine.access import Access
 from farebox.engine.campaigns import Campaigns
+from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.issuance import Issuance
@@ -37,6 +38,7 @@ from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.redemption import Desk
 from farebox.engine.sheets import Sheets
+from farebox.engine.shifts import Shifts
 from farebox.engine.tokens import KeyRing
 from farebox.engine.vouchers import Vouchers
 from farebox.engine.watching import SWEEP_S, Watching
@@ -141,6 +143,8 @@ async def _build(
         ingestion=Ingestion(pool, clock, touched=watching.touch),
         devices=Devices(pool, clock),
         sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
+        shifts=Shifts(pool, clock, leases),
+        commands=Commands(pool, clock, settings.device_commands),
         watching=watching,
         presence=Presence(
             pool,
@@ -228,6 +232,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
             HOUR_S / 4,
             lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),
         ),
+        "commands": (EXPIRE_S, services.commands.expire),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
     }

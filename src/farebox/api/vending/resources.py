@@ -9,12 +9,22 @@ from typing import Final
 from litestar.handlers import HTTPRouteHandler
 
 from farebox.api.services import Services
-from farebox.api.vending import errors, fleet, images, models, sites, usergroups, words
+from farebox.api.vending import (
+    commands,
+    errors,
+    fleet,
+    images,
+    models,
+    shifts,
+    sites,
+    usergroups,
+    words,
+)
 from farebox.api.vending.blueprint import Blueprint
 from farebox.resource.definition import Resource
 
-_NOUNS: Final = (usergroups, sites, models, errors, fleet, words, images)
-_BY_HAND: Final = (usergroups, fleet, images)
+_NOUNS: Final = (usergroups, sites, models, errors, fleet, words, images, shifts, commands)
+_BY_HAND: Final = (usergroups, fleet, images, shifts, commands)
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
 

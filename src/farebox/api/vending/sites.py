@@ -66,11 +66,14 @@ LOCATION = Resource(
     associations=(
         Association("locationGroups", "locationgroup", through=_GROUPS, writable=True),
         Association("machines", "machine", back="t.location = {parent}::int"),
+        Association("shifts", "shift", back="t.location = {parent}::int"),
+        Association("activeShift", "shift", column="active_shift"),
     ),
     unique={"location_external_ref_once": "externalRef"},
     referrers=(
         ("machine", "vending.machine", "location"),
         ("campaign", SQL.location_rules, "location"),
+        ("shift", "vending.shift", "location"),
     ),
     notify=("farebox_places",),
     prepare=_prepare_location,
