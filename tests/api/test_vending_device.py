@@ -422,6 +422,31 @@ async def test_who_may_report(api: Api, gateway: Caller) -> None:
 # Heartbeat, configuration, assortment
 
 
+async def test_every_call_of_a_device_is_contact(api: Api, gateway: Caller) -> None:
+    """Of the gateway, whatever is called: its own routes and those of vouchers, not a user's."""
+    spent = {"deviceId": "gw-0080", "order": {"id": "o1"}}
+    for number, (method, path, body) in enumerate(
+        (
+            ("POST", "/device/heartbeat", {"hostname": "behind"}),
+            ("GET", "/device/config", None),
+            ("POST", "/voucher/NONE/redeem", spent),
+            ("POST", "/device/logs", {"logs": []}),
+        ),
+        1,
+    ):
+        api.clock.advance_ms(31_000)
+        await gateway.send(method, path, body)
+        await api.services.presence.flush()
+        seen = await api.services.pool.fetch("select id, last_seen_ms from vending.machine")
+        assert {80: NOW_S * 1000 + number * 31_000, 81: None, 82: None} == dict(seen), path
+    api.clock.advance_ms(31_000)
+    await (await api.login("nora")).post("/voucher/NONE/redeem", spent)
+    await api.services.presence.flush()
+    assert api.clock() - 31_000 == await api.fetchval(
+        "select max(last_seen_ms) from vending.machine"
+    )
+
+
 async def test_a_heartbeat_tells_the_news(api: Api, gateway: Caller) -> None:
     """Time, versions, cursors and waiting commands; what was said is remembered."""
     assert {

@@ -82,6 +82,9 @@ async def enter(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     devices = handler.opt.get("device", False)
     if (caller.kind == "device" and not devices) or (caller.kind == "user" and devices == "only"):
         raise ForbiddenError("This route is not for this kind of caller")
+    presence = request.app.state.services.presence
+    if caller.kind == "device" and presence is not None:
+        presence.note(caller.machine)
 
 
 async def _authenticate(request: Call) -> Principal:

@@ -81,6 +81,8 @@ class Lane:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
+        if caller.kind == "device" and self._services.presence is not None:
+            self._services.presence.note(caller.machine)
         calls = self._calls
         if calls is None:
             calls = self._calls = DeviceCalls(self._services)
