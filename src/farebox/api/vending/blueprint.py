@@ -30,11 +30,12 @@ from farebox.api.vending.dialect import (
 from farebox.api.vending.fields import INT32_MAX, INT64_MAX
 from farebox.api.vending.filters import parse
 from farebox.api.vending.repeats import once
+from farebox.api.vending.sight import counted
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.compile import belonging
-from farebox.resource.definition import Association, Resource, View
+from farebox.resource.definition import Resource, View
 from farebox.storage.pool import Connection, transaction
 
 CRITERIA: Final = {"where": str, "sort": str, "skip": int, "limit": int}
@@ -72,8 +73,6 @@ class Blueprint:
         zone = {"default_time_zone": self.services.options.default_time_zone}
         return View(principal(request), self.services.clock(), zone)
 
-    # Reading
-
     def _list(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         @get(f"/{resource.name}", **documented(operation, None, rows(resource), query=CRITERIA))
         async def list_rows(request: Call) -> Answer:
@@ -93,10 +92,7 @@ class Blueprint:
                 connection, resource, criteria, view or self.view(request), within=within,
                 hard_cap=self.services.options.list_hard_cap,
             )  # fmt: skip
-        headers = {"X-Total-Count": str(page.total)}
-        if page.truncated:
-            headers["X-Truncated"] = "1"
-        return reply(page.rows, headers=headers)
+        return reply(page.rows, headers=counted(page.total, truncated=page.truncated))
 
     def _get(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         @get(f"/{resource.name}/{{id:str}}", **documented(operation, None, resource.row))
@@ -114,10 +110,7 @@ class Blueprint:
     # Writing
 
     def _create(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
-        @post(
-            f"/{resource.name}",
-            **documented(operation, new(resource), Created, 201),
-        )
+        @post(f"/{resource.name}", **documented(operation, new(resource), Created, 201))
         async def create(request: Call) -> Answer:
             values = arguments(resource, await read_body(request), creating=True)
             require(principal(request), f"{resource.name}:write")
@@ -150,17 +143,13 @@ class Blueprint:
     ) -> None:
         """Write values to a row that the caller may write."""
         await self.allow(request, resource, key)
+        view = self.view(request)
         async with transaction(self.services.pool) as connection:
-            await store.update(
-                connection, resource, key, values, self.view(request), self.catalogue
-            )
+            await store.update(connection, resource, key, values, view, self.catalogue)
         self.forget(resource)
 
     def _delete(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
-        @delete(
-            f"/{resource.name}/{{id:str}}",
-            **documented(operation, None, Message),
-        )
+        @delete(f"/{resource.name}/{{id:str}}", **documented(operation, None, Message))
         async def delete_row(request: Call, id: FromPath[str]) -> Answer:
             key = row_id(resource, id)
             await self.allow(request, resource, key)
@@ -199,7 +188,9 @@ class Blueprint:
         """The rows under a plural alias, the object (or `{}`) under a singular one."""
         key = row_id(resource, parentid)
         await self._seen(request, resource, key, "read")
-        association = _association(resource, alias)
+        association = resource.aliases.get(alias)
+        if association is None:
+            raise NotFoundError("Not found")
         target = self.catalogue[association.target]
         view, within = self.view(request).having(parent=key), belonging(resource, association)
         if association.column is None:
@@ -241,8 +232,8 @@ class Blueprint:
     ) -> int:  # fmt: skip
         key = row_id(resource, parentid)
         await self._seen(request, resource, key, "write")
-        association = _association(resource, alias)
-        if not association.writable:
+        association = resource.aliases.get(alias)
+        if association is None or not association.writable:
             raise NotFoundError("Not found")
         other = row_id(self.catalogue[association.target], fk)
         async with transaction(self.services.pool) as connection:
@@ -256,10 +247,3 @@ class Blueprint:
 def row_id(resource: Resource, text: str) -> int:
     """The id in a path; ids that are strings on the wire are int64."""
     return path_id(text, INT64_MAX if resource.by_name["id"].type == "bigtext" else INT32_MAX)
-
-
-def _association(resource: Resource, alias: str) -> Association:
-    association = resource.aliases.get(alias)
-    if association is None:
-        raise NotFoundError("Not found")
-    return association
