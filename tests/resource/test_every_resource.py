@@ -46,6 +46,13 @@ TEXTS = (
     ("en", "nl"), ("en-GB", "nl-NL"), ("EUR", "USD"), ("https://a.test/1", "https://a.test/2"),
 )  # fmt: skip
 
+# Where a declaration wants more of its values than their fields say: what they are instead in the
+# first and in the second turn. A value of `...` is left out.
+BENT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "alertobserver": ({"paymentMethod": None}, {"error": None}),
+    "widget": ({}, {"dashboard": ...}),
+}
+
 
 def _view() -> View:
     person = Person(id=1, group=1, groups=frozenset(range(1, 100)), admin=True)
@@ -73,6 +80,8 @@ async def _sample(connection: Connection, field: Field, turn: int) -> Any:
         return rows[min(turn, len(rows) - 1)].id if rows else await _made(connection, target)
     if field.kind.is_integer:
         return (field.low or 0) + turn
+    if field.type == "json":
+        return {"virtual": "card"} if turn else {}
     if field.type in ("bool", "bool01"):
         return not turn
     if field.type == "decimal":
@@ -141,14 +150,16 @@ async def test_life_of_a_row(connection: Connection, resource: Resource) -> None
     """Created values are read back; an update changes them once and then nothing."""
     values = [
         {one.name: await _sample(connection, one, turn) for one in resource.fields
-         if one.write[turn] in "RO"}
+         if one.write[turn] in "RO"} | BENT.get(resource.name, ({}, {}))[turn]
         for turn in (0, 1)
     ]  # fmt: skip
+    values = [{name: one for name, one in turn.items() if one is not ...} for turn in values]
     key = await store.insert(connection, resource, dict(values[0]), _view(), CATALOGUE)
     row = await store.read(connection, resource, key, _view())
-    assert {name: _wire(value) for name, value in values[0].items()} == {
-        name: _wire(getattr(row, name)) for name in values[0]
-    }
+    texts = {one.name for one in resource.fields if one.type == "bigtext"}
+    assert {
+        name: str(value) if name in texts else _wire(value) for name, value in values[0].items()
+    } == {name: _wire(getattr(row, name)) for name in values[0]}
     assert await store.update(connection, resource, key, dict(values[1]), _view(), CATALOGUE)
     assert not await store.update(connection, resource, key, dict(values[1]), _view(), CATALOGUE)
     assert key in [one.id for one in (await _rows(connection, resource, []))]

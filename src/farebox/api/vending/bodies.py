@@ -84,6 +84,8 @@ def _argument(reader: Fields, field: Field, required: bool) -> object:
     if field.type == "decimal":
         number = reader.number(name, low=low or 0, high=high or INT64_MAX, required=required)
         return None if number is None else Decimal(repr(number))
+    if field.type == "json":
+        return reader.members(name, required=required)
     if field.choices:
         return reader.enum(name, field.choices, required=required)
     read = reader.string if required else reader.optional_string

@@ -246,6 +246,15 @@ class Fields:
             ids[number] = None
         return [*ids]
 
+    def members(self, name: str, *, required: bool = False) -> dict[str, object] | None:
+        """A JSON object with any members."""
+        value = self._take(name, required)
+        if isinstance(value, dict):
+            return value
+        if value is not _MISSING:
+            self.wrong(name, "must be an object")
+        return None
+
     def nested(
         self, name: str, *, known: Collection[str] | None = None, required: bool = False
     ) -> "Fields | None":

@@ -11,10 +11,13 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.services import Services
 from farebox.api.vending import (
     commands,
+    dashboards,
     errors,
     fleet,
     images,
     models,
+    products,
+    profiles,
     shifts,
     sites,
     usergroups,
@@ -23,8 +26,21 @@ from farebox.api.vending import (
 from farebox.api.vending.blueprint import Blueprint
 from farebox.resource.definition import Resource
 
-_NOUNS: Final = (usergroups, sites, models, errors, fleet, words, images, shifts, commands)
-_BY_HAND: Final = (usergroups, fleet, images, shifts, commands)
+_NOUNS: Final = (
+    usergroups,
+    sites,
+    models,
+    errors,
+    fleet,
+    words,
+    images,
+    shifts,
+    commands,
+    products,
+    profiles,
+    dashboards,
+)
+_BY_HAND: Final = (usergroups, fleet, images, shifts, commands, products, profiles, dashboards)
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
 
