@@ -51,6 +51,7 @@ from farebox.storage import people as people_store
 from farebox.storage.embedded import EmbeddedServer
 from farebox.storage.joining import JoiningPool
 from farebox.storage.migrate import migrate
+from farebox.storage.patience import patiently
 from farebox.storage.pool import Pool, open_pool
 from farebox.storage.redemption import Ledger
 from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
@@ -104,7 +105,7 @@ async def _close_pool(pool: Pool) -> None:
 async def _build(
     settings: Settings, dsn: str, pool: Any, clock: Callable[[], int], stack: AsyncExitStack
 ) -> Services:
-    keys = _keys(settings)
+    keys = keys_of(settings)
     leases = _leases(settings, stack)
     access = Access(pool, clock, keys)
     policy = Policy(
@@ -164,7 +165,8 @@ def _leases(settings: Settings, stack: AsyncExitStack) -> Leases:
     return shared
 
 
-def _keys(settings: Settings) -> KeyRing:
+def keys_of(settings: Settings) -> KeyRing:
+    """The given key ring, or the one in the data directory, made on the first start."""
     if settings.secrets:
         return KeyRing(settings.secrets)
     path: Path = settings.data_dir / "secrets"
@@ -318,7 +320,11 @@ class Application:
         await receive()
         has_started = False
         try:
-            async with open_services(self._settings) as services:
+            async with AsyncExitStack() as stack:
+                services = await patiently(
+                    lambda: stack.enter_async_context(open_services(self._settings)),
+                    lambda reason: _log.warning("start.waits", reason=reason),
+                )
                 self._app = assemble(services, self._settings)
                 # What exists now lives until the end: the collector need not look at it again.
                 gc.collect()

@@ -59,7 +59,7 @@ class Proxy:
         self._random = random.Random(seed)
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
-        self._cut_next = 0
+        self._cut_next, self._cut_min = 0, LONG_MIN
         self._held: Held | None = None
         self.port = 0
         self.cuts = 0
@@ -75,9 +75,9 @@ class Proxy:
             link.cancel()
         await asyncio.gather(*self._links, return_exceptions=True)
 
-    def cut(self, connections: int = 1) -> None:
-        """The next `connections` that send anything lose their answer to it."""
-        self._cut_next = connections
+    def cut(self, connections: int = 1, *, longer_than: int = LONG_MIN) -> None:
+        """The next `connections` that send anything long lose their answer to it."""
+        self._cut_next, self._cut_min = connections, longer_than
 
     def hold(self) -> "Held":
         """The next message is held back: it is still on its way when its client is cut off."""
@@ -112,7 +112,7 @@ class Proxy:
                     return
                 below.write(data)
                 await below.drain()
-                if self._cut_next and len(data) > LONG_MIN:
+                if self._cut_next and len(data) > self._cut_min:
                     self._cut_next -= 1
                     self.cuts += 1
                     down.cancel()

@@ -21,6 +21,7 @@ from farebox.cli.surroundings import (
     clock_of,
     database,
     err,
+    keys_of,
     log_to_stderr,
     migrated_pool,
     out,
@@ -32,8 +33,8 @@ from farebox.cli.workers import WorkersFailedError, keep_running
 from farebox.demo import DEVICE, DEVICE_KEY, EXAMPLES, load_demo
 from farebox.engine.access import Access
 from farebox.engine.people import People, Policy
-from farebox.engine.tokens import KeyRing
 from farebox.settings import Settings
+from farebox.storage.patience import patiently
 
 _DEMO_MARK: Final = "_FAREBOX_SERVES_DEMO"
 
@@ -60,7 +61,7 @@ def serve(host: str | None, port: int | None, workers: int, demo: bool) -> None:
         settings = read_settings(demo=demo, workers=workers, host=host, port=port)
         listening = _listen(settings)
         with database(settings) as dsn:
-            run(lambda: _prepare(settings, dsn, demo))
+            run(lambda: patiently(lambda: _prepare(settings, dsn, demo), _say))
             text = _announcement(settings, dsn, listening, demo)
 
             def announce() -> None:
@@ -113,6 +114,10 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
+def _say(sentence: str) -> None:
+    err.print(sentence, markup=False)
+
+
 async def _prepare(settings: Settings, dsn: str, demo: bool) -> None:
     async with migrated_pool(dsn) as pool:
         if demo:
@@ -125,26 +130,21 @@ def _announcement(settings: Settings, dsn: str, listening: socket.socket, demo: 
     held = "given PostgreSQL" if settings.database_url else f"data in {settings.data_dir}"
     text = f"Farebox {__version__} serves {base} ({held}); documentation at {base}/docs"
     if demo:
-        text += _demo_calls(base, run(lambda: _device_token(settings, dsn)))
+        text += _demo_calls(
+            base, run(lambda: patiently(lambda: _device_token(settings, dsn), _say))
+        )
     return text
 
 
 async def _device_token(settings: Settings, dsn: str) -> str:
     clock = clock_of(settings)
-    keys = KeyRing(settings.secrets) if settings.secrets else _kept_keys(settings)
+    keys = keys_of(settings)
     async with migrated_pool(dsn) as pool:
         people = People(pool, clock, keys, Access(pool, clock, keys), policy=Policy())
         try:
             return await people.device_token(DEVICE, DEVICE_KEY, settings.host)
         finally:
             people.close()
-
-
-def _kept_keys(settings: Settings) -> KeyRing:
-    path = settings.data_dir / "secrets"
-    if not path.exists():
-        err.print(f"Made the key ring {path} (readable by its owner only)")
-    return KeyRing.kept_in(path)
 
 
 def _demo_calls(base: str, token: str) -> str:
@@ -223,8 +223,8 @@ def _serve_apart(
     os.environ["FAREBOX_DATABASE_URL"] = dsn
     os.environ["FAREBOX_DATA_DIR"] = str(settings.data_dir)
     os.environ[_DEMO_MARK] = "1" if demo else ""
-    if not settings.secrets:
-        _kept_keys(settings)
+    # Made here, or every worker would make its own.
+    keys_of(settings)
     try:
         keep_running(workers, listening, _work, announce)
     except WorkersFailedError as error:

@@ -17,6 +17,7 @@ import uvloop
 from rich.console import Console
 
 from farebox.domain.errors import DomainError
+from farebox.engine.tokens import KeyRing
 from farebox.settings import Settings, SettingsError, from_environment
 from farebox.storage.embedded import EmbeddedServer, EmbeddedServerError
 from farebox.storage.migrate import MigrationError, migrate
@@ -83,6 +84,13 @@ def clock_of(settings: Settings) -> Callable[[], int]:
     from farebox import app
 
     return app.clock_of(settings)
+
+
+def keys_of(settings: Settings) -> KeyRing:
+    """The key ring that a service with these settings signs with."""
+    from farebox import app
+
+    return app.keys_of(settings)
 
 
 def log_to_stderr() -> None:
