@@ -81,10 +81,11 @@ class Blueprint:
         return [list_rows]
 
     async def page(
-        self, request: Call, resource: Resource, within: str = "true", view: View | None = None
-    ) -> Answer:
+        self, request: Call, resource: Resource, within: str = "true", view: View | None = None,
+        reserved: tuple[str, ...] = (),
+    ) -> Answer:  # fmt: skip
         """A list as the query asks for it, restricted to what also satisfies `within`."""
-        criteria = parse(resource, request.query_params.multi_items())
+        criteria = parse(resource, request.query_params.multi_items(), reserved)
         require(principal(request), f"{resource.name}:read")
         # One connection for rows and count: taking one from the pool costs a round trip.
         async with self.services.pool.acquire() as connection:

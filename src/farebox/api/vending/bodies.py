@@ -89,4 +89,6 @@ def _argument(reader: Fields, field: Field, required: bool) -> object:
     if field.choices:
         return reader.enum(name, field.choices, required=required)
     read = reader.string if required else reader.optional_string
-    return read(name, low=low or 1, high=high or 255, pattern=field.form)
+    # Texts that nobody searches, JSON and configurations, may have lines.
+    lines = field.type == "json_text"
+    return read(name, low=low or 1, high=high or 255, pattern=field.form, lines=lines)

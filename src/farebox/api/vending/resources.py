@@ -11,9 +11,11 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.services import Services
 from farebox.api.vending import (
     commands,
+    configuration,
     dashboards,
     errors,
     fleet,
+    hours,
     images,
     models,
     products,
@@ -32,6 +34,8 @@ _NOUNS: Final = (
     models,
     errors,
     fleet,
+    configuration,
+    hours,
     words,
     images,
     shifts,
@@ -40,7 +44,18 @@ _NOUNS: Final = (
     profiles,
     dashboards,
 )
-_BY_HAND: Final = (usergroups, fleet, images, shifts, commands, products, profiles, dashboards)
+_BY_HAND: Final = (
+    usergroups,
+    fleet,
+    configuration,
+    hours,
+    images,
+    shifts,
+    commands,
+    products,
+    profiles,
+    dashboards,
+)
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
 
