@@ -6,7 +6,8 @@
 -- their places are held, so that no shift begins or ends there meanwhile.
 select m.id, lower(m.hostname) as name_key, m.location, m.machine_model,
        m.revenuetransaction_synced, m.log_synced, m.iotevent_synced,
-       l.time_zone, l.active_shift, c.code as currency, p.report_rule, p.payment_types_map
+       l.time_zone, l.active_shift, c.code as currency, p.report_rule, p.payment_types_map,
+       exists (select from vending.integration i where i.active) as is_integrated
   from vending.machine m
   join vending.location l on l.id = m.location
   join vending.currency c on c.id = m.currency

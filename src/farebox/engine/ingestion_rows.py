@@ -81,7 +81,8 @@ async def write_sales(connection: Connection, fresh: Sequence[Reported[Sale]], n
     locations, times = [one.machine["location"] for one in fresh], [one.at_ms for one in fresh]
     if any(one.machine["active_shift"] is not None for one in fresh):
         await connection.execute(SQL.extend_shifts, ids, locations, times, now_ms)
-    await connection.execute(SQL.make_jobs, ids, machines, locations, times, now_ms)
+    if fresh[0].machine["is_integrated"]:
+        await connection.execute(SQL.make_jobs, ids, machines, locations, times, now_ms)
 
 
 async def _copy(

@@ -47,7 +47,6 @@ update vending.shift h
 -- One job for each sale and active integration whose group sees the place of the sale.
 with recursive place as (
   select distinct p.location from unnest($3::int[]) as p (location)
-   where exists (select from vending.integration i where i.active)
 ), above as (
   select p.location, g.id, g.parent
     from place p
