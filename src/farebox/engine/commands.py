@@ -1,4 +1,4 @@
-"""Commands for devices: queued here, fetched by gateways, over after a day (vending-platform.md 4.6).
+"""Commands for devices: queued here, fetched by them, over in a day (vending-platform.md 4.6).
 
 Which commands there are is a setting; none of them is ever run on a server.
 """

@@ -1,4 +1,4 @@
-"""Begins shifts; the open one of a location ends where the next one starts (vending-platform.md 4.9).
+"""Begins shifts; the one open at a location ends where the next starts (vending-platform.md 4.9).
 
 A lease keeps callers of one location in a row without holding connections; the location's row
 decides. Whoever has had neither after five seconds is told that it is locked. First and last sale
