@@ -28,12 +28,13 @@ from farebox.api.vending import dialect
 from farebox.api.vending.lane import Lane
 from farebox.api.vending.wire_device import VendingSpelling
 from farebox.engine.access import Access
+from farebox.engine.attempts import Restraint
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.issuance import Issuance
-from farebox.engine.people import People, Policy
+from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.redemption import Desk
@@ -43,7 +44,7 @@ from farebox.engine.tokens import KeyRing
 from farebox.engine.vouchers import Vouchers
 from farebox.engine.watching import SWEEP_S, Watching
 from farebox.jobs import Handler, Worker
-from farebox.locks import Leases, LocalLease, RedisLease
+from farebox.locks import Attempts, Leases, LocalAttempts, LocalLease, RedisAttempts, RedisLease
 from farebox.outbound.mail import Mailer
 from farebox.settings import Settings
 from farebox.storage import partitions, upkeep
@@ -107,11 +108,13 @@ async def _build(
 ) -> Services:
     keys = keys_of(settings)
     leases = _leases(settings, stack)
-    access = Access(pool, clock, keys)
+    restraint = Restraint(_attempts(settings, stack, "sign-in", SIGN_INS))
+    access = Access(pool, clock, keys, restraint=restraint)
     policy = Policy(
         public_url=settings.public_url, password_max_age_days=settings.password_max_age_days
     )
-    people = People(pool, clock, keys, access, policy=policy)
+    resets = _attempts(settings, stack, "reset", RESETS)
+    people = People(pool, clock, keys, access, policy=policy, sign_ins=restraint, resets=resets)
     stack.callback(people.close)
     watching = Watching(pool, clock)
     ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
@@ -155,6 +158,17 @@ async def _build(
         ),
         metrics=Metrics(),
     )
+
+
+def _attempts(
+    settings: Settings, stack: AsyncExitStack, name: str, limit: tuple[int, int]
+) -> Attempts:
+    own = LocalAttempts(*limit)
+    if not settings.redis_url:
+        return own
+    shared = RedisAttempts(settings.redis_url, name, own)
+    stack.push_async_callback(shared.close)
+    return shared
 
 
 def _leases(settings: Settings, stack: AsyncExitStack) -> Leases:

@@ -1,6 +1,7 @@
 """Sign-in, sessions, mailed tokens and device keys over HTTP (vending-platform.md 3.1, 4.1, 5)."""
 
 import asyncio
+import base64
 from collections import Counter
 from typing import Any
 
@@ -113,7 +114,7 @@ async def test_parallel_guesses_are_counted_before_they_fail(api: Api) -> None:
 
 async def test_success_forgives_failures(api: Api) -> None:
     """Nine failures and a success start the count anew."""
-    attempts = api.services.people._sign_ins
+    attempts = api.services.people._sign_ins.attempts
     for _ in range(2):
         for _ in range(8):
             await attempts.note("user sam 127.0.0.1")
@@ -380,3 +381,24 @@ async def test_device_keys_are_an_operators_business(api: Api) -> None:
     assert (403, "forbidden") == outcome(await fresh.get("/user/me"))
     assert 200 == (await root.delete(path)).status_code
     assert (401, "token_revoked") == outcome(await fresh.get("/user/me"))
+
+
+async def test_wrong_keys_in_basic_headers_are_held_back(api: Api) -> None:
+    """Ten wrong keys of one device from one address, by either door, and then neither opens."""
+    right = base64.b64encode(f"{DEVICE}:{DEVICE_KEY}".encode()).decode()
+    wrong = base64.b64encode(f"{DEVICE.upper()}:x".encode()).decode()
+    answers = []
+    for number in range(10):
+        if number % 2:
+            answers.append(await api.nobody.post("/device/token", {"hostname": DEVICE, "key": "x"}))
+        else:
+            headers = {"Authorization": f"Basic {wrong}"}
+            answers.append(await api.nobody.post("/device/heartbeat", {}, headers=headers))
+    assert {(401, "invalid_credentials")} == {outcome(answer) for answer in answers}
+    headers = {"Authorization": f"Basic {right}"}
+    held = await api.nobody.post("/device/heartbeat", {}, headers=headers)
+    assert (429, "rate_limited") == outcome(held)
+    assert 0 < int(held.headers["Retry-After"]) <= 900
+    other = {"Authorization": "Basic " + base64.b64encode(b"gw-0081:x").decode()}
+    free = await api.nobody.post("/device/heartbeat", {}, headers=other)
+    assert (401, "invalid_credentials") == outcome(free)

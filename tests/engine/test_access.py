@@ -13,9 +13,9 @@ import pytest
 from farebox.demo import DEVICE, DEVICE_KEY, load_fixture
 from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.engine.access import Access, Principal
-from farebox.engine.attempts import LocalAttempts
 from farebox.engine.passwords import NOBODY, Passwords
 from farebox.engine.tokens import ISSUER, KeyRing
+from farebox.locks import LocalAttempts
 from farebox.storage import people as store
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock

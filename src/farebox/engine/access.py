@@ -16,7 +16,9 @@ from typing import Final, Literal
 import msgspec
 
 from farebox.domain.errors import UnauthorizedError, UnavailableError
+from farebox.engine.attempts import Restraint
 from farebox.engine.tokens import Claims, KeyRing
+from farebox.locks import LocalAttempts
 from farebox.storage import people as store
 from farebox.storage.pool import Pool
 
@@ -68,12 +70,15 @@ class Access:
         clock: Callable[[], int],
         keys: KeyRing,
         *,
+        restraint: Restraint | None = None,
         entries_max: int = 20_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._keys = keys
+        # What holds back callers whose key is wrong; bearer tokens cannot be guessed.
+        self._restraint = restraint or Restraint(LocalAttempts(10, 900))
         self._entries_max = entries_max
         self._monotonic = monotonic
         self._entries: dict[str, _Entry] = {}
@@ -95,15 +100,23 @@ class Access:
                 self._read(authorization)
         return entry.principal
 
-    async def check(self, authorization: str | None) -> Principal:
-        """The principal of a header; UnauthorizedError when there is none."""
+    async def check(self, authorization: str | None, address: str = "") -> Principal:
+        """The principal of a header sent from an address; UnauthorizedError when there is none.
+
+        RateLimitedError after too many wrong keys of one device from there.
+        """
         if not authorization:
             raise UnauthorizedError("Sign in first")
         known = self.known(authorization)
         if known is not None:
             return known
         # Callers of one token share one read; the read outlives a caller that goes away.
-        entry = await asyncio.shield(self._read(authorization))
+        if authorization[:6].lower() == "basic ":
+            hostname, _ = _basic(authorization[6:])
+            async with self._restraint.attempt(f"device {hostname.lower()} {address}"):
+                entry = await asyncio.shield(self._read(authorization))
+        else:
+            entry = await asyncio.shield(self._read(authorization))
         if self._clock() >= entry.ends_at_ms:
             raise _expired()
         return entry.principal
@@ -208,14 +221,9 @@ class Access:
         return _device_entry(row, claims.exp * 1000, started_s)
 
     async def _device_by_key(self, proof: str, started_s: float) -> _Entry:
-        try:
-            hostname, colon, key = b64decode(proof, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            raise UnauthorizedError("The Authorization header is malformed") from None
-        row = None
-        if colon and "\x00" not in hostname:
-            sha256 = hashlib.sha256(key.encode()).digest()
-            row = await store.device_by_key(self._pool, hostname, sha256)
+        hostname, key = _basic(proof)
+        sha256 = hashlib.sha256(key.encode()).digest()
+        row = await store.device_by_key(self._pool, hostname, sha256)
         if row is None:
             raise UnauthorizedError("Wrong hostname or key", "invalid_credentials")
         await store.note_key_use(self._pool, row["key"], self._clock())
@@ -233,6 +241,16 @@ def _device_entry(row: store.Row, ends_at_ms: int, started_s: float) -> _Entry:
     )
     subjects = frozenset((f"key:{row['key']}", f"machine:{row['machine']}"))
     return _Entry(principal, ends_at_ms, started_s, subjects)
+
+
+def _basic(proof: str) -> tuple[str, str]:
+    """The hostname and key in a Basic header."""
+    try:
+        hostname, colon, key = b64decode(proof.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise UnauthorizedError("The Authorization header is malformed") from None
+    # What no hostname holds belongs to no machine, like any wrong name.
+    return (hostname, key) if colon and "\x00" not in hostname else ("", "")
 
 
 def _expired() -> UnauthorizedError:

@@ -1,71 +1,37 @@
-"""Counts attempts per key and says when too many were made: sign-ins, resets, keys of devices.
+"""Holds back who has failed too often: sign-ins, keys of devices.
 
-This one remembers inside the process, on the monotonic clock, and is bounded; the methods are
-coroutines so that a shared memory can take its place. It forbids nothing by itself.
+Attempts that are still being checked count as failed until they were right, so that many at once
+are no way around. Who counts, and for how many processes, is the business of `farebox.locks`.
 """
 
-import time
-from collections import deque
-from collections.abc import Callable
-from math import ceil
-from typing import Protocol
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from farebox.domain.errors import RateLimitedError, UnauthorizedError
+from farebox.locks import Attempts
 
 
-class Attempts(Protocol):
-    """At most so many attempts per key within a sliding span."""
+class Restraint:
+    """Lets attempts through while few of their key have failed."""
 
-    async def wait_s(self, key: str, running: int = 0) -> int:
-        """Seconds until another attempt is welcome; 0 for now. `running` ones count as made."""
-        ...
+    def __init__(self, attempts: Attempts) -> None:
+        self.attempts = attempts
+        self._running: Counter[str] = Counter()
 
-    async def note(self, key: str) -> None:
-        """Counts an attempt."""
-        ...
-
-    async def forget(self, key: str) -> None:
-        """Forgives all attempts of a key."""
-        ...
-
-
-class LocalAttempts:
-    """The contract of `Attempts` inside one process."""
-
-    def __init__(
-        self,
-        limit: int,
-        span_s: float,
-        *,
-        keys_max: int = 50_000,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._limit = limit
-        self._span_s = span_s
-        self._keys_max = keys_max
-        self._monotonic = monotonic
-        self._made: dict[str, deque[float]] = {}
-
-    async def wait_s(self, key: str, running: int = 0) -> int:
-        """Seconds until fewer than the limit lie within the span."""
-        made = self._made.get(key)
-        if made is None:
-            return 0 if running < self._limit else 1
-        now = self._monotonic()
-        while made and made[0] <= now - self._span_s:
-            made.popleft()
-        if len(made) + running < self._limit:
-            return 0
-        return max(1, ceil(made[0] + self._span_s - now)) if made else 1
-
-    async def note(self, key: str) -> None:
-        """Counts an attempt; the key noted longest ago makes room when there are too many."""
-        made = self._made.pop(key, None)
-        if made is None:
-            made = deque(maxlen=self._limit)
-            if len(self._made) >= self._keys_max:
-                del self._made[next(iter(self._made))]
-        made.append(self._monotonic())
-        self._made[key] = made
-
-    async def forget(self, key: str) -> None:
-        """Forgives all attempts of a key."""
-        self._made.pop(key, None)
+    @asynccontextmanager
+    async def attempt(self, key: str) -> AsyncIterator[None]:
+        """Around a check: RateLimitedError before it, and an UnauthorizedError in it is counted."""
+        wait_s = await self.attempts.wait_s(key, self._running.get(key, 0))
+        if wait_s:
+            raise RateLimitedError("Too many failed attempts; try again later", wait_s)
+        self._running[key] += 1
+        try:
+            yield
+        except UnauthorizedError:
+            await self.attempts.note(key)
+            raise
+        finally:
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]

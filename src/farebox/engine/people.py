@@ -8,7 +8,6 @@ machine is asked of the store; permissions beyond that are the handlers' to requ
 import asyncio
 import hashlib
 import secrets
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
@@ -23,9 +22,10 @@ from farebox.domain.errors import (
     UnauthorizedError,
 )
 from farebox.engine.access import Access, Principal
-from farebox.engine.attempts import Attempts, LocalAttempts
+from farebox.engine.attempts import Restraint
 from farebox.engine.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Passwords
 from farebox.engine.tokens import KeyRing
+from farebox.locks import Attempts, LocalAttempts
 from farebox.storage import outbox
 from farebox.storage import people as store
 from farebox.storage.pool import Connection, Pool, transaction
@@ -38,6 +38,9 @@ DEVICE_MS: Final = 86_400_000
 RESET_MS: Final = 2 * 3_600_000
 ACTIVATE_MS: Final = 7 * 86_400_000
 DAY_MS: Final = 86_400_000
+# How many failed sign-ins, and how many requests for a reset, within how many seconds.
+SIGN_INS: Final = (10, 900)
+RESETS: Final = (5, 3600)
 # A reset request takes at least this long, so that a found user's extra work does not show.
 _RESET_FLOOR_S: Final = 0.05
 
@@ -70,7 +73,7 @@ class People:
         *,
         policy: Policy | None = None,
         passwords: Passwords | None = None,
-        sign_ins: Attempts | None = None,
+        sign_ins: Restraint | None = None,
         resets: Attempts | None = None,
     ) -> None:
         self._pool = pool
@@ -79,10 +82,8 @@ class People:
         self._access = access
         self._policy = policy or Policy()
         self._passwords = passwords or Passwords()
-        self._sign_ins = sign_ins or LocalAttempts(10, 900)
-        self._resets = resets or LocalAttempts(5, 3600)
-        # Sign-ins whose password is being checked, per key: they count until they were right.
-        self._running: Counter[str] = Counter()
+        self._sign_ins = sign_ins or Restraint(LocalAttempts(*SIGN_INS))
+        self._resets = resets or LocalAttempts(*RESETS)
 
     def close(self) -> None:
         """Lets go of the hashing threads."""
@@ -92,20 +93,13 @@ class People:
 
     async def sign_in(self, login: str, password: str, address: str) -> Pair:
         """A new session for a username or e-mail address and its password."""
-        limit = f"user {login.lower()} {address}"
-        await self._hold_back(limit)
-        self._running[limit] += 1
-        try:
+        key = f"user {login.lower()} {address}"
+        async with self._sign_ins.attempt(key):
             row = await store.user_by_login(self._pool, login)
             stored: str | None = row["password_hash"] if row else None
             if not await self._passwords.matches(stored, password):
-                await self._sign_ins.note(limit)
                 raise UnauthorizedError("Wrong username or password", "invalid_credentials")
-        finally:
-            self._running[limit] -= 1
-            if not self._running[limit]:
-                del self._running[limit]
-        await self._sign_ins.forget(limit)
+        await self._sign_ins.attempts.forget(key)
         self._admit(row)
         if stored and self._passwords.is_weak(stored):
             stronger = await self._passwords.hash(password)
@@ -245,12 +239,10 @@ class People:
 
     async def device_token(self, hostname: str, key: str, address: str) -> str:
         """A device's token for its hostname and key."""
-        limit = f"device {hostname.lower()} {address}"
-        await self._hold_back(limit)
-        row = await store.device_by_key(self._pool, hostname, _sha256(key))
-        if row is None:
-            await self._sign_ins.note(limit)
-            raise UnauthorizedError("Wrong hostname or key", "invalid_credentials")
+        async with self._sign_ins.attempt(f"device {hostname.lower()} {address}"):
+            row = await store.device_by_key(self._pool, hostname, _sha256(key))
+            if row is None:
+                raise UnauthorizedError("Wrong hostname or key", "invalid_credentials")
         now_ms = self._clock()
         await store.note_key_use(self._pool, row["key"], now_ms)
         claims = {"sub": str(row["machine"]), "key": row["key"], "jti": str(uuid4())}
@@ -277,11 +269,6 @@ class People:
         if not caller.admin:
             raise ForbiddenError("This is for operators' groups only")
         return hostname
-
-    async def _hold_back(self, limit: str) -> None:
-        wait_s = await self._sign_ins.wait_s(limit, self._running.get(limit, 0))
-        if wait_s:
-            raise RateLimitedError("Too many failed attempts; try again later", wait_s)
 
 
 def _sha256(text: str) -> bytes:

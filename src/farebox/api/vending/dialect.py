@@ -93,10 +93,10 @@ async def _authenticate(request: Call) -> Principal:
         # A browser's download cannot send headers.
         token = request.query_params.get("access_token")
         header = f"Bearer {token}" if token else None
-    access = request.app.state.services.access
-    found: Principal | None = access.known(header) if header else None
+    services = request.app.state.services
+    found: Principal | None = services.access.known(header) if header else None
     if found is None:
-        found = await access.check(header)
+        found = await services.access.check(header, services.proxies.client(request.scope))
     return found
 
 
