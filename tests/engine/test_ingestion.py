@@ -14,6 +14,7 @@ from farebox.domain.errors import UnauthorizedError
 from farebox.domain.records import Event, Log, Payment, Record, Sale, fingerprint
 from farebox.engine.access import Principal
 from farebox.engine.ingestion import Batch, Ingestion, Result
+from farebox.storage.partitions import make_ahead
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
 from tests.strategies import PHASES
@@ -157,7 +158,7 @@ async def check_sales(pool: Pool, reports: Sequence[Report], stored: Any) -> Non
         if isinstance(r, Sale)
         for p in r.payments
     ) == sorted(tuple(row) for row in paid)
-    for number, low, high in ((1, 2000, 5000), (2, 5000, 10**6)):
+    for number, low, high in ((1, 2000, 5000), (2, 5000, 10**12)):
         times = [r.at_ms for _, r in reports if low <= r.at_ms - START_MS < high]
         shift = await pool.fetchrow("select * from vending.shift where id = $1", number)
         bounds = (min(times), max(times)) if times else (None, None)
@@ -219,6 +220,29 @@ async def test_of_equal_batches_at_once_one_is_stored(ingestion: Ingestion, pool
     results = await asyncio.gather(*(send(ingestion, records) for _ in range(8)))
     assert [0] * 7 + [100] == sorted(result.accepted for result in results)
     assert {100} == {result.cursor for result in results}
+    await check(pool, records)
+
+
+async def test_a_batch_over_a_months_end(ingestion: Ingestion, pool: Pool) -> None:
+    """Each record lies in the month in which it happened, made or not, and is found again."""
+    instants = [
+        SettableClock(text)()
+        for text in ("2025-12-31T23:59:59Z", "2026-03-01T00:00:00Z", "2026-03-11T08:59:59Z")
+    ]
+    await make_ahead(pool, SettableClock()(), ahead=0)
+    paid = (Payment("cash", 1),)
+    records = [
+        (80, Sale(remote=n, at_ms=at_ms, price=1, payments=paid))
+        for n, at_ms in enumerate(instants, 1)
+    ]
+    for accepted in (3, 0):
+        assert accepted == (await send(ingestion, records)).accepted
+    for table in ("revenuetransaction", "paymenttransaction"):
+        rows = await pool.fetch(
+            f"select tableoid::regclass::text as home from vending.{table} order by occurred_at_ms"
+        )
+        march = f"vending.{table}_2026_03"
+        assert [f"vending.{table}_rest", march, march] == [row["home"] for row in rows]
     await check(pool, records)
 
 
