@@ -173,3 +173,53 @@ async def test_a_machine_with_a_past_stays(golden: Golden, api: Api) -> None:
     await api.execute("update vending.machine set gateway = null where id = 81")
     await golden(Example("VEND-MACHINE-DELETE", "DELETE", "/machine/80", None, 200))
     assert 0 == await api.fetchval("select count(*) from vending.product")
+
+
+def provisioned(machine: int, body: Any, status: int = 200, by: str = "root") -> Example:
+    """What an operator settles."""
+    path = f"/admin/machine/{machine}"
+    answer = ... if status == 200 else {"fields": dict.fromkeys(body, ...)}
+    return Example("VEND-X-MACHINE-PROVISION", "PATCH", path, body, status, answer, by=by)
+
+
+async def test_what_only_operators_settle(golden: Golden) -> None:
+    """Gateways lie one deep; rule sets and subscriptions are not the owner's to write."""
+    await golden(
+        Example("VEND-X-MACHINE-PROVISION", "PATCH", "/admin/machine/80", {"ruleSet": "r"}, 403),
+        Example("VEND-MACHINE-UPDATE", "PATCH", "/machine/80",
+                {"gateway": 81, "ruleSet": "r", "hasSubscription": 0}, 200),
+        Example("VEND-MACHINE-GET", "GET", "/machine/80", None, 200, MACHINE_80),
+        provisioned(80, {"gateway": 81, "ruleSet": "r", "hasSubscription": False}),
+        Example("VEND-MACHINE-GET", "GET", "/machine/80", None, 200,
+                {"gateway": 81, "ruleSet": "r", "hasSubscription": 0}),
+        Example("VEND-MACHINE-GATEWAYS", "GET", "/machine/gateways", None, 200, [81], by="root"),
+        provisioned(81, {"gateway": 80}, 400),
+        provisioned(81, {"gateway": 81}, 400),
+        provisioned(81, {"gateway": 99}, 400),
+        provisioned(81, {"hasSubscription": None}, 400),
+        Example("VEND-MACHINE-CREATE", "POST", "/machine", HALL, 201, 90),
+        provisioned(90, {"gateway": 80}, 400),
+        provisioned(80, {"gateway": None}),
+        provisioned(90, {"gateway": 80}),
+        provisioned(80, {"gateway": 81}, 400),
+        Example("VEND-X-MACHINE-PROVISION", "PATCH", "/admin/machine/77", {"ruleSet": "r"}, 404,
+                by="root"),
+    )  # fmt: skip
+
+
+async def test_transaction_profiles(golden: Golden) -> None:
+    """A machine may have one that its owner sees, and may lose it again."""
+
+    def update(profile: int | None, status: int = 200) -> Example:
+        body = {"transactionProfile": profile}
+        return Example("VEND-MACHINE-UPDATE", "PATCH", "/machine/80", body, status)
+
+    await golden(
+        update(None),
+        Example("VEND-MACHINE-GET", "GET", "/machine/80", None, 200, {"transactionProfile": None}),
+        update(9, 400),
+        update(1),
+        Example("VEND-MACHINE-CREATE", "POST", "/machine",
+                HALL | {"transactionProfile": 1}, 201, 90),
+        Example("VEND-MACHINE-GET", "GET", "/machine/90", None, 200, {"transactionProfile": 1}),
+    )  # fmt: skip

@@ -15,9 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from farebox.api.operations import documented
-from farebox.api.vending import tenancy
-from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations, row_id
-from farebox.api.vending.bodies import rows
+from farebox.api.vending.blueprint import Blueprint
 from farebox.api.vending.dialect import (
     Answer,
     Call,
@@ -34,7 +32,7 @@ from farebox.api.vending.selection import Filter, read_selection, selected_machi
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import InvalidError, NotFoundError
 from farebox.resource import store
-from farebox.resource.definition import ID, Field, Resource, View, Write
+from farebox.resource.definition import View
 from farebox.storage.pool import Connection, transaction
 from farebox.storage.sqlfile import load
 
@@ -89,65 +87,16 @@ class HoudiniConfig(msgspec.Struct):
     config: str
 
 
-class Template(msgspec.Struct, rename="camel"):
-    """A template, without its number."""
-
-    name: str
-    config: str | None
-    mode: str | None
-    ssid: str | None
-    encryption: str | None
-    encryption_key: str | None
-    apn: str | None
-    sharing: str | None
-
-
-def _shown(key: str | None, view: View) -> str | None:
+def shown(key: str | None, view: View) -> str | None:
+    """The key of a network, or its mask for those who may not write machines."""
     permissions = getattr(view.caller, "permissions", None)
     may_write = permissions is None or "machine:write" in permissions
     return key if key is None or may_write else MASK
 
 
-def _masked(row: Any, view: View) -> Any:
-    row.encryptionKey = _shown(row.encryptionKey, view)
-    return row
-
-
-async def _prepare_template(write: Write) -> None:
-    if write.values.get("encryptionKey") == MASK:
-        del write.values["encryptionKey"]
-
-
-TEMPLATE = Resource(
-    name="machineconfigtemplate",
-    title="Configuration template",
-    table="vending.machineconfigtemplate",
-    scope=tenancy.catalogue(),
-    fields=(
-        ID,
-        Field("name", write="RO"),
-        Field("apn", write="OO"),
-        Field("config", "json_text", "OO", high=CONFIG_MAX),
-        Field("sharing", write="OO"),
-        Field("mode", write="OO"),
-        Field("encryption", write="OO"),
-        Field("encryptionKey", "json_text", "OO", column="encryption_key"),
-        Field("ssid", write="OO"),
-    ),
-    prepare=_prepare_template,
-    render=_masked,
-)
-
-EXPOSED = (
-    Exposed(
-        resource=TEMPLATE, operations=operations("VEND-CONFIGTEMPLATE", "create update delete")
-    ),
-)
-
-
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     """The routes about configuration that are no plain resource."""
-    return [*_machine_routes(made), *_houdini_routes(made), *_template_routes(made)]
+    return [*_machine_routes(made), *_houdini_routes(made)]
 
 
 def _machine_routes(made: Blueprint) -> list[HTTPRouteHandler]:
@@ -159,7 +108,7 @@ def _machine_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         found = await machine_named(made, request, machine, "machineconfig:read")
         record = await made.services.pool.fetchrow(SQL.config_of, found.id)
         config = MachineConfig(found.name, **dict(record or {}))
-        config.encryption_key = _shown(config.encryption_key, made.view(request))
+        config.encryption_key = shown(config.encryption_key, made.view(request))
         return reply(config)
 
     async def update_config(request: Call, machine: FromPath[str]) -> Answer:
@@ -223,33 +172,6 @@ def _houdini_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         post(path, **documented("VEND-HOUDINI-SET", *described))(set_houdini),
         put(path, include_in_schema=False)(set_houdini),
     ]
-
-
-def _template_routes(made: Blueprint) -> list[HTTPRouteHandler]:
-    @get(
-        "/machineconfigtemplate",
-        **documented(
-            "VEND-CONFIGTEMPLATE-LIST", None, rows(TEMPLATE), query={**CRITERIA, "hostname": str}
-        ),
-    )
-    async def list_templates(request: Call) -> Answer:
-        """The templates that are seen; with a hostname, those that its location may have."""
-        hostname, view, within = request.query_params.get("hostname"), made.view(request), "true"
-        if hostname is not None:
-            right = "machineconfigtemplate:read"
-            found = await machine_named(made, request, hostname, right, hostname_only=True)
-            view, within = view.having(location=found.location), SQL.for_location
-        return await made.page(request, TEMPLATE, within, view, reserved=("hostname",))
-
-    @get("/machineconfigtemplate/{id:str}", **documented("VEND-CONFIGTEMPLATE-GET", None, Template))
-    async def read_template(request: Call, id: FromPath[str]) -> Answer:
-        """One template."""
-        key = row_id(TEMPLATE, id)
-        row = await store.read(made.services.pool, TEMPLATE, key, made.view(request))
-        require(principal(request), "machineconfigtemplate:read")
-        return reply(Template(*(getattr(row, name) for name in Template.__struct_encode_fields__)))
-
-    return [list_templates, read_template]
 
 
 async def machine_named(

@@ -5,16 +5,6 @@
 -- A machine `t` with this hostname.
 lower(t.hostname) = lower({hostname}::text)
 
--- name: for_location
--- A template `t` of a location's owner or of a group above it, or everybody's.
-(t.owner is null or t.owner in (
-   with recursive above as (
-     select g.id, g.parent from vending.usergroup g
-      where g.id = (select l.owner from vending.location l where l.id = {location}::int)
-     union all
-     select g.id, g.parent from above a join vending.usergroup g on g.id = a.parent)
-   select a.id from above a))
-
 -- name: config_of
 -- The settings of a machine.
 select apn, config, sharing, mode, encryption, encryption_key, ssid

@@ -9,18 +9,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
-from litestar import get, post
+from litestar import get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.vending import tenancy
-from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations
-from farebox.api.vending.bodies import Created, arguments, new, rows
+from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations, row_id
+from farebox.api.vending.bodies import Created, arguments, new, rows, shape
 from farebox.api.vending.dialect import (
     Answer,
     Call,
     Fields,
     created,
+    message,
     principal,
     read_body,
     reply,
@@ -29,7 +31,8 @@ from farebox.api.vending.dialect import (
 from farebox.api.vending.fields import INT32_MAX
 from farebox.api.vending.repeats import once
 from farebox.api.vending.sites import LOCATION
-from farebox.domain.errors import InvalidError, NotFoundError
+from farebox.api.vending.wire_people import Message
+from farebox.domain.errors import ForbiddenError, InvalidError, NotFoundError
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
 from farebox.resource.definition import (
@@ -60,12 +63,32 @@ async def _prepare_machine(write: Write) -> None:
     write.columns |= {name: value for name, value in taken.items() if name not in said}
 
 
+async def _prepare_gateway(write: Write) -> None:
+    """A gateway reports for itself, and what reports through it is nobody's gateway."""
+    gateway = write.values.get("gateway")
+    if gateway is None:
+        return
+    # One change at a time, so that two machines cannot become each other's gateway.
+    await write.connection.execute(SQL.lock_gateways)
+    reason = await write.connection.fetchval(SQL.unfit, write.current.id, gateway)
+    if reason is not None:
+        raise InvalidError(f"gateway {reason}", fields={"gateway": reason})
+
+
 CURRENCY = Resource(
     name="currency",
     table="vending.currency",
     scope=tenancy.everyone(),
     owner=None,
     fields=(ID, Field("code"), Field("exponent", "int")),
+)
+
+_PROFILE: Final = Field(
+    "transactionProfile",
+    "int",
+    "OO",
+    column="transaction_profile",
+    reference="transactionprofile",
 )
 
 MACHINE = Resource(
@@ -100,7 +123,7 @@ MACHINE = Resource(
         Field("lastSoldId", "int", column="last_sold_id"),
         Field("isManagedAssortment", "bool01", column="is_managed_assortment"),
         Field("configState", column="config_state"),
-        Field("transactionProfile", "int", column="transaction_profile"),
+        _PROFILE,
         Field("hasSubscription", "bool01", column="has_subscription"),
     ),
     associations=(
@@ -141,8 +164,45 @@ _COPY: Final = replace(
 )
 
 
+# What only an operator settles.
+_SETTLED: Final = {"gateway": "-O", "ruleSet": "OO", "hasSubscription": "RO"}
+PROVISIONED: Final = replace(
+    MACHINE,
+    fields=tuple(
+        replace(
+            one,
+            write=_SETTLED.get(one.name, "--"),
+            reference="machine" if one.name == "gateway" else None,
+        )
+        for one in MACHINE.fields
+    ),
+    associations=(),
+    prepare=_prepare_gateway,
+)
+
+
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     """The routes about machines that are no plain resource."""
+    return [*_plain_routes(made), *_operator_routes(made)]
+
+
+def _operator_routes(made: Blueprint) -> list[HTTPRouteHandler]:
+    @patch(
+        "/admin/machine/{id:str}",
+        **documented("VEND-X-MACHINE-PROVISION", shape(PROVISIONED), Message),
+    )
+    async def provision(request: Call, id: FromPath[str]) -> Answer:
+        """Settles a machine's gateway, rule set and subscription; administrators only."""
+        values = arguments(PROVISIONED, await read_body(request), creating=False)
+        if not principal(request).admin:
+            raise ForbiddenError("This is for administrators")
+        await made.change(request, PROVISIONED, row_id(MACHINE, id), values)
+        return message("Machine updated")
+
+    return [provision]
+
+
+def _plain_routes(made: Blueprint) -> list[HTTPRouteHandler]:
 
     @post(
         "/machine",

@@ -51,3 +51,16 @@ update vending.machine m
        config_state = case when exists (select from configured) then 'scheduled'
                            else m.config_state end
  where m.id = $2
+
+-- name: lock_gateways
+-- Lets one change of gateways happen at a time.
+select pg_advisory_xact_lock(76, 1)
+
+-- name: unfit
+-- Why machine $1 cannot report through machine $2; null if it can.
+select case
+  when $1::int = $2::int then 'is the machine itself'
+  when g.gateway is not null then 'reports through another machine'
+  when exists (select from vending.machine b where b.gateway = $1)
+    then 'cannot be had by a machine that others report through' end
+from vending.machine g where g.id = $2

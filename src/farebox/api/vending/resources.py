@@ -22,6 +22,8 @@ from farebox.api.vending import (
     profiles,
     shifts,
     sites,
+    statuses,
+    templates,
     usergroups,
     words,
 )
@@ -34,7 +36,7 @@ _NOUNS: Final = (
     models,
     errors,
     fleet,
-    configuration,
+    templates,
     hours,
     words,
     images,
@@ -47,7 +49,9 @@ _NOUNS: Final = (
 _BY_HAND: Final = (
     usergroups,
     fleet,
+    statuses,
     configuration,
+    templates,
     hours,
     images,
     shifts,
