@@ -10,16 +10,20 @@ from litestar.handlers import HTTPRouteHandler
 
 from farebox.api.services import Services
 from farebox.api.vending import (
+    alerts,
+    assortment,
     commands,
     configuration,
     dashboards,
     errors,
+    export,
     fleet,
     hours,
     images,
     models,
     products,
     profiles,
+    reports,
     shifts,
     sites,
     statuses,
@@ -45,6 +49,8 @@ _NOUNS: Final = (
     products,
     profiles,
     dashboards,
+    alerts,
+    reports,
 )
 _BY_HAND: Final = (
     usergroups,
@@ -59,6 +65,9 @@ _BY_HAND: Final = (
     products,
     profiles,
     dashboards,
+    alerts,
+    assortment,
+    export,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
