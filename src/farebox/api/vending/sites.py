@@ -73,6 +73,7 @@ LOCATION = Resource(
     referrers=(
         ("machine", "vending.machine", "location"),
         ("campaign", SQL.location_rules, "location"),
+        ("voucher", SQL.voucher_rules, "location"),
         ("shift", "vending.shift", "location"),
     ),
     notify=("farebox_places",),
