@@ -2,6 +2,7 @@
 
 import pytest
 
+from farebox.demo import load_fixture
 from farebox.storage import outbox, upkeep
 from farebox.storage.pool import Pool
 from farebox.storage.upkeep import Removed, remove_expired
@@ -31,7 +32,8 @@ async def redeem(pool: Pool, number: int, state: int, at_ms: int) -> None:
 
 
 async def test_only_what_is_past_its_time_goes(pool: Pool, clock: SettableClock) -> None:
-    """Answers go after a day, tombstones after the replay window, delivered jobs after a week."""
+    """Answers go after a day, tombstones after the replay window, delivered jobs after a week,
+    rejected records of devices after 90 days."""
     now = clock()
     await remember(pool, "old", now - DAY_MS - 1)
     await remember(pool, "young", now - DAY_MS)
@@ -46,14 +48,23 @@ async def test_only_what_is_past_its_time_goes(pool: Pool, clock: SettableClock)
             end,
             None if end == "pending" else now - 7 * DAY_MS - 1,
         )
+    await load_fixture(pool, now)
+    for number, at_ms in enumerate((now - 90 * DAY_MS - 1, now - 90 * DAY_MS)):
+        await pool.execute(
+            "insert into vending.dead_letter (gateway, stream, hash, reason, record, created_at_ms)"
+            " values (80, 1, $1, 'conflict', '{}', $2)",
+            number,
+            at_ms,
+        )
     removed = await remove_expired(pool, now, replay_window_ms=7 * DAY_MS)
-    assert removed == Removed(idempotency=1, tombstones=1, done_jobs=1)
+    assert removed == Removed(idempotency=1, tombstones=1, done_jobs=1, dead_letters=1)
+    assert await pool.fetchval("select array_agg(hash) from vending.dead_letter") == [1]
     assert await pool.fetchval("select array_agg(key) from farebox.idempotency") == ["young"]
     left = await pool.fetchval("select array_agg(id order by id) from voucher.redemption")
     assert left == [0, 1, 10, 11, 12]
     assert sorted(job.kind for job in await outbox.counts(pool)) == ["dead", "pending"]
     again = await remove_expired(pool, now, replay_window_ms=7 * DAY_MS)
-    assert again == Removed(idempotency=0, tombstones=0, done_jobs=0)
+    assert again == Removed(idempotency=0, tombstones=0, done_jobs=0, dead_letters=0)
 
 
 async def test_many_go_in_bites(

@@ -1,4 +1,5 @@
-"""Removes what is kept for a time only: stored answers, tombstones, delivered effects.
+"""Removes what is kept for a time only: stored answers, tombstones, delivered effects, rejected
+records of devices.
 
 It deletes in small bites and may run anywhere, at any time and twice at once. It never touches a
 redemption, whose row is history.
@@ -14,6 +15,7 @@ SQL = load(__file__)
 DAY_MS = 86_400_000
 IDEMPOTENCY_MS = DAY_MS
 DONE_JOBS_MS = 7 * DAY_MS
+DEAD_LETTERS_MS = 90 * DAY_MS
 _BITE = 5000
 
 
@@ -23,6 +25,7 @@ class Removed(msgspec.Struct, frozen=True):
     idempotency: int
     tombstones: int
     done_jobs: int
+    dead_letters: int
 
 
 async def remove_expired(pool: Pool, now_ms: int, *, replay_window_ms: int) -> Removed:
@@ -32,6 +35,7 @@ async def remove_expired(pool: Pool, now_ms: int, *, replay_window_ms: int) -> R
             await _remove(pool, SQL.drop_idempotency, now_ms - IDEMPOTENCY_MS),
             await _remove(pool, SQL.drop_tombstones, now_ms - replay_window_ms),
             await _remove(pool, SQL.drop_done_jobs, now_ms - DONE_JOBS_MS),
+            await _remove(pool, SQL.drop_dead_letters, now_ms - DEAD_LETTERS_MS),
         )
 
 

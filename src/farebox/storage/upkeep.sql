@@ -18,3 +18,9 @@ delete from voucher.redemption where ctid = any(array(
 delete from farebox.outbox where ctid = any(array(
   select ctid from farebox.outbox where state = 'done' and finished_at_ms < $1 limit $2
 )) and state = 'done'
+
+-- name: drop_dead_letters
+-- Records of devices that were rejected long ago.
+delete from vending.dead_letter where id = any(array(
+  select id from vending.dead_letter where created_at_ms < $1 limit $2
+))
