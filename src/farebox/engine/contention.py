@@ -57,10 +57,10 @@ class Contention:
         """Whether calls wait for a lease."""
         return any(hot.parked for hot in self.hot.values())
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a turn has begun whose code has not been read anew."""
-        return any(hot.begins for hot in self.hot.values())
+    def holds_up(self, call: Call) -> bool:
+        """Whether the call has to wait for a lease, or for its code to be read anew."""
+        hot = self.hot.get(call.code_key)
+        return hot is not None and (hot.begins or hot.turn_ends <= time.monotonic())
 
     def lost(self, code_keys: Iterable[str]) -> None:
         """Notes lost comparisons; the second within a second makes a code hot."""

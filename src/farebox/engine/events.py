@@ -2,10 +2,12 @@
 
 Ids are taken in blocks before decisions are made, because a stored answer names its redemption and
 a decision never waits. History of validations that wrote nothing is gathered and written twice a
-second; a crash may lose that much of it, and nothing else (vending-commerce.md 4.14).
+second, in pieces and beside the commits; a crash may lose that much of it, and nothing else
+(vending-commerce.md 4.14).
 """
 
-import time
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +17,8 @@ import structlog
 from farebox.storage.redemption import Ledger, NotWrittenError
 
 DELAY_S = 0.5
-ROWS_MAX = 8192
+# Rows in one statement; so many that wait are not kept waiting.
+ROWS_MAX = 512
 
 log = structlog.get_logger()
 
@@ -51,33 +54,36 @@ class QuietHistory:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._rows: list[tuple[Any, ...]] = []
-        self._since_s = 0.0
+        self._rows: deque[tuple[Any, ...]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
     def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Gathers rows."""
-        if rows:
-            if not self._rows:
-                self._since_s = time.monotonic()
-            self._rows += rows
+        if not rows:
+            return
+        self._rows += rows
+        if self._writer is None:
+            self._hurry.clear()
+            self._writer = asyncio.create_task(self._write(), name="quiet history")
+        elif len(self._rows) >= ROWS_MAX:
+            self._hurry.set()
 
-    @property
-    def waits(self) -> bool:
-        """Whether there are rows at all."""
-        return bool(self._rows)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether rows have waited long enough, or are many."""
-        return bool(self._rows) and (
-            time.monotonic() - self._since_s >= DELAY_S or len(self._rows) >= ROWS_MAX
-        )
-
-    async def write(self) -> None:
+    async def close(self) -> None:
         """Writes what has been gathered."""
-        rows, self._rows = self._rows, []
-        if rows:
-            try:
-                await self._ledger.add_history(rows)
-            except NotWrittenError as error:
-                log.warning("desk.history_lost", rows=len(rows), error=str(error))
+        self._hurry.set()
+        if self._writer is not None:
+            await self._writer
+
+    async def _write(self) -> None:
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), DELAY_S)
+            while self._rows:
+                rows = [self._rows.popleft() for _ in range(min(ROWS_MAX, len(self._rows)))]
+                try:
+                    await self._ledger.add_history(rows)
+                except NotWrittenError as error:
+                    log.warning("desk.history_lost", rows=len(rows), error=str(error))
+        finally:
+            self._writer = None

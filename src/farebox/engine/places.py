@@ -5,6 +5,7 @@ never older than five seconds and is emptied by a notification. Nothing here dec
 outside `scope` simply is not a candidate.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from farebox.storage import places as store
 from farebox.storage.pool import Pool
 
 AGE_MAX_S = 5.0
+# From this age on a call still gets the facts and has them read again for those after it.
+AGE_SOFT_S = 2.5
 ENTRIES_MAX = 200_000
 
 
@@ -61,6 +64,10 @@ class Places:
         self._pool = pool
         self._monotonic = monotonic
         self._known: dict[tuple[str, str], Facts] = {}
+        # Reads under way; callers with the same question share one.
+        self._loading: dict[tuple[str, str], asyncio.Task[Facts]] = {}
+        # Counts the changes heard of: a read that one of them overlapped is not remembered.
+        self._changes = 0
 
     def known(self, principal: Principal, device_id: str) -> Facts | None:
         """The facts if they are in memory and young enough.
@@ -69,20 +76,44 @@ class Places:
         the two ages do not add up.
         """
         facts = self._known.get((principal.label, device_id))
-        if (
-            facts is not None
-            and facts.principal is principal
-            and facts.fresh_until > self._monotonic()
-        ):
-            return facts
-        return None
+        if facts is None or facts.principal is not principal:
+            return None
+        left_s = facts.fresh_until - self._monotonic()
+        if left_s <= 0:
+            return None
+        if left_s < AGE_SOFT_S:
+            self._load_once(principal, device_id)
+        return facts
 
     async def resolve(self, principal: Principal, device_id: str) -> Facts:
         """The facts of this device id (trimmed). ForbiddenError `device_mismatch` for a device
         token that names a machine which is neither itself nor behind it."""
         facts = self.known(principal, device_id)
-        if facts is None:
-            facts = await self._load(principal, device_id)
+        if facts is not None:
+            return facts
+        # The read outlives a caller that goes away.
+        return await asyncio.shield(self._load_once(principal, device_id))
+
+    def _load_once(self, principal: Principal, device_id: str) -> "asyncio.Task[Facts]":
+        key = (principal.label, device_id)
+        task = self._loading.get(key)
+        if task is None or task.done():
+            task = asyncio.create_task(self._remember(principal, device_id))
+            self._loading[key] = task
+            task.add_done_callback(lambda done: self._loaded(key, done))
+        return task
+
+    def _loaded(self, key: tuple[str, str], task: "asyncio.Task[Facts]") -> None:
+        if self._loading.get(key) is task:
+            del self._loading[key]
+        # A read ahead that fails changes nothing: the facts grow too old and a call asks itself.
+        if not task.cancelled():
+            task.exception()
+
+    async def _remember(self, principal: Principal, device_id: str) -> Facts:
+        changes = self._changes
+        facts = await self._load(principal, device_id)
+        if changes == self._changes:
             if len(self._known) >= ENTRIES_MAX:
                 self._known.clear()
             self._known[principal.label, device_id] = facts
@@ -94,7 +125,10 @@ class Places:
 
     def forget(self) -> None:
         """Drops everything: places, machines or groups have changed."""
+        self._changes += 1
         self._known.clear()
+        # Nobody who comes from now on may share a read that began before the change.
+        self._loading.clear()
 
     async def _load(self, principal: Principal, device_id: str) -> Facts:
         fresh_until = self._monotonic() + AGE_MAX_S

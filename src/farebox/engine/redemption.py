@@ -9,9 +9,10 @@ on is compared in the commit.
 """
 
 import asyncio
-import contextlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -21,7 +22,7 @@ from farebox.engine.calls import REDEEM, REFUND, ROLLBACK, UNLOCK, VALIDATE, Ans
 from farebox.engine.careful import Careful
 from farebox.engine.contention import Contention
 from farebox.engine.deciding import Decider
-from farebox.engine.events import DELAY_S, EventIds, QuietHistory
+from farebox.engine.events import EventIds, QuietHistory
 from farebox.engine.guessing import BLOCK_S, Guard
 from farebox.engine.notes import Notes, Orders
 from farebox.engine.reading import Reader
@@ -37,11 +38,11 @@ from farebox.storage.redemption import (
 )
 
 CALLS_MAX = 1024
-# From this many waiting calls on, half go first: their commit and the decisions on the others then
-# run side by side.
+# Of so many waiting calls half go first when nothing is in flight: their commit and the decisions on
+# the others then run side by side.
 HALVES_MIN = 32
-# So many calls are worth a batch of their own beside a commit under way, at least.
-ENOUGH_MIN = 8
+# Calls are decided ahead of their commit by so many at least.
+AHEAD_MIN = 8
 WAITING_MAX = 20_000
 RECENT_MAX = 65_536
 # A batch needs at most one id a call; this many more are kept for the next.
@@ -53,13 +54,12 @@ log = structlog.get_logger()
 class Flight:
     """A batch whose commit is under way."""
 
-    __slots__ = ("batch", "calls", "commit", "enough")
+    __slots__ = ("batch", "calls", "commit")
 
     def __init__(self, batch: Batch, calls: list[Call], commit: "asyncio.Task[None]") -> None:
         self.batch = batch
         self.calls = calls
         self.commit = commit
-        self.enough = max(ENOUGH_MIN, len(calls) // 2)
 
 
 class Desk:
@@ -88,6 +88,12 @@ class Desk:
         # losing a batch.
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._flight: Flight | None = None
+        # What has been decided while a commit was under way, to follow it.
+        self._next: Batch | None = None
+        self._next_calls: list[Call] = []
+        self._next_columns: list[Any] | None = None
+        # Whether the first call that waits needs more than the shelf.
+        self._is_stuck = False
         self._history = QuietHistory(ledger)
         self.ids = EventIds(ledger)
         self.shelf = Shelf(memory_bytes)
@@ -117,6 +123,7 @@ class Desk:
         self._wake.set()
         if self._task is not None:
             await self._task
+        await self._history.close()
         await self.contention.close()
         await self._ledger.close()
 
@@ -141,100 +148,145 @@ class Desk:
         self._wake.set()
 
     async def _run(self) -> None:
-        while self._waiting or self._flight or self.contention.parked or not self._stopping:
+        while (
+            self._waiting or self._flight or self._next or self.contention.parked
+            or not self._stopping
+        ):  # fmt: skip
             if not self._is_ready:
-                timeout_s = DELAY_S if self._history.waits else None
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout_s)
+                await self._wake.wait()
             self._wake.clear()
-            calls = self._take()
+            calls: list[Call] = []
             try:
-                await self._work(calls)
+                self._decide_ahead()
+                if self._flight is not None and not self._flight.commit.done():
+                    continue
+                if self._next is not None:
+                    batch, calls, columns = self._next, self._next_calls, self._next_columns
+                    self._next, self._next_calls, self._next_columns = None, [], None
+                    if not await self._send(batch, calls, columns):
+                        self._resubmit(calls)
+                else:
+                    calls, self._waiting = self._waiting[:CALLS_MAX], self._waiting[CALLS_MAX:]
+                    await self._work(calls)
             except (NotWrittenError, OutcomeUnknownError) as error:
                 log.warning("desk.unavailable", error=str(error))
                 self.fail(calls, UnavailableError("The database cannot be reached"))
                 await asyncio.sleep(0.02)
             except Exception:
                 log.exception("desk.defect")
+                unavailable = UnavailableError("The service is unavailable")
+                self._drop_next(unavailable)
                 self._evict(calls)
-                self.fail(calls, UnavailableError("The service is unavailable"))
-        with contextlib.suppress(NotWrittenError, OutcomeUnknownError):
-            await self._history.write()
+                self.fail(calls, unavailable)
 
     @property
     def _is_ready(self) -> bool:
-        """Whether there is enough to do: a commit has landed, or a batch worth deciding waits.
-
-        Beside a commit under way that is half of what it carries; smaller batches would spend the
-        database's time on commits instead of redemptions.
-        """
+        """Whether there is something to do: a commit has landed, or calls can be decided."""
         flight = self._flight
         if flight is None:
-            return bool(self._waiting)
-        return flight.commit.done() or len(self._waiting) >= flight.enough
+            return bool(self._waiting or self._next)
+        return flight.commit.done() or (not self._is_stuck and len(self._waiting) >= AHEAD_MIN)
 
-    @property
-    def _has_landed(self) -> bool:
-        return self._flight is not None and self._flight.commit.done()
+    def _decide_ahead(self) -> None:
+        """Decides waiting redemptions, in order, up to the first call that needs a look elsewhere.
 
-    def _take(self) -> list[Call]:
-        """The calls of the next batch: all, or half of many when nothing is in flight."""
-        count = len(self._waiting)
-        if self._flight is None and count >= HALVES_MIN:
+        They join the batch that follows the one in flight, so that it grows until it can be sent,
+        and little is left to do then.
+        """
+        count = min(len(self._waiting), CALLS_MAX - len(self._next_calls))
+        if self._flight is None and self._next is None and count >= HALVES_MIN:
             count = (count + 1) // 2
-        count = min(count, CALLS_MAX)
-        calls, self._waiting = self._waiting[:count], self._waiting[count:]
-        return calls
+        decided = 0
+        if count and not self._must_look(count):
+            batch = self._next = self._next or Batch(self._clock())
+            batch.now_ms = self._clock()
+            in_scope = self.shelf.in_scope
+            try:
+                for call in itertools.islice(self._waiting, count):
+                    if not self._is_plain(call):
+                        break
+                    call.slots = in_scope(call)
+                    if not call.slots:
+                        break
+                    decided += 1
+                    self.decide_one(call, batch, None)
+            finally:
+                self._next_calls += self._waiting[:decided]
+                del self._waiting[:decided]
+                self.calls += decided
+                if not self._next_calls:
+                    self._next = None
+        if decided:
+            self._next_columns = None
+            if self._flight is not None and len(self._next_calls) >= len(self._flight.calls):
+                # So many that hardly more will come before the commit in flight has landed.
+                self._next_columns = batch.columns(self.shelf)
+        self._is_stuck = decided < count
+
+    def _must_look(self, count: int) -> bool:
+        """Whether something has to be done before anything more is decided."""
+        return self._ledger.broken or self.shelf.is_over or self.ids.left < 2 * count
+
+    def _is_plain(self, call: Call) -> bool:
+        """Whether a call is a redemption that the shelf alone may decide, if it holds the code."""
+        return (
+            call.op == REDEEM
+            and not call.future.done()
+            and (call.code_key, call.device, call.order_id) not in self._recent
+            and not self.guard.blocked(call.guard)
+            and not (self.contention.hot and self.contention.holds_up(call))
+        )
+
+    def _drop_next(self, error: DomainError) -> None:
+        """Forgets what was decided ahead."""
+        batch, calls = self._next, self._next_calls
+        self._next, self._next_calls, self._next_columns = None, [], None
+        if batch is not None:
+            batch.undo(self.shelf)
+        self._evict(calls)
+        self.fail(calls, error)
 
     async def _work(self, calls: list[Call]) -> None:
-        if self._has_landed or self._history.is_due:
-            await self._land()
-        if self._flight is None and self._ledger.broken:
+        await self._land()
+        if self._ledger.broken:
             await self._settle()
         if calls:
-            self.batches += 1
-            self.calls += len(calls)
             await self._process(calls)
-        if self._history.is_due and self._flight is None:
-            await self._history.write()
 
     async def _process(self, calls: list[Call]) -> None:
-        """Decides a batch and sends its commit off; the one before it lands first.
+        """Decides a batch that may need reading, and sends its commit off; nothing is in flight.
 
         While a commit is in flight its connection is taken and the records it changed must stay, so
         whatever reads, evicts or locks waits for it to land.
         """
-        if self.contention.has_begun or self.shelf.is_over or self.ids.left < 2 * len(calls):
-            await self._land()
-        if self._flight is None:
-            self.shelf.make_room()
-            if self.ids.left < IDS_AHEAD:
-                await self.ids.ensure(IDS_AHEAD)
+        self.calls += len(calls)
+        self.shelf.make_room()
+        if self.ids.left < IDS_AHEAD:
+            await self.ids.ensure(IDS_AHEAD)
         plain, careful = self._sort(calls)
         missing, looked_at = self.reader.wanted(plain)
-        if (missing or looked_at or careful) and self._flight is not None:
-            await self._land()
-            missing, looked_at = self.reader.wanted(plain)
         if missing or looked_at:
             await self.reader.hold(plain, missing, looked_at)
         batch = Batch(self._clock())
         for call in plain:
             self.decide_one(call, batch, None)
-        if not await self._send(batch, plain):
-            self._resubmit(plain)
-            return
+        await self._send(batch, plain)
         if careful:
             await self._land()
             await self._carefully(careful)
 
-    async def _send(self, batch: Batch, calls: list[Call]) -> bool:
+    async def _send(
+        self, batch: Batch, calls: list[Call], columns: list[Any] | None = None
+    ) -> bool:
         """Sends a commit off, or answers at once where there is none.
 
         False if the commit before it failed: this batch was decided on what never came to be. The
         answers of the one before leave after this one has been sent, so that the database works
         while they are written.
         """
-        columns = batch.columns(self.shelf) if batch.writes else None
+        self.batches += 1
+        if columns is None and batch.writes:
+            columns = batch.columns(self.shelf)
         before = self._flight
         if not await self._has_committed(batch):
             return False

@@ -57,7 +57,7 @@ GONE = (
 
 
 class Ledger:
-    """One connection, used by one desk; reconnects when asked to settle a lost commit."""
+    """The connection of one desk; reconnects when asked to settle a lost commit."""
 
     def __init__(self, dsn: str, *, statement_timeout_ms: int, lock_timeout_ms: int = 1000) -> None:
         self._dsn = dsn
@@ -66,33 +66,40 @@ class Ledger:
         # The server ends a statement by itself; the client gives up only when the server is silent.
         self._patience_s = statement_timeout_ms / 1000 + 1.0
         self._connection: Any = None
+        # For what no commit may wait for; made when it is first needed.
+        self._beside: Any = None
         self._backend: tuple[int, int] | None = None
         # Backends whose connection was lost and that have not been seen to end.
         self._lost: list[tuple[int, int]] = []
 
     async def open(self) -> None:
         """Connects; raises the driver's error when the server cannot be reached."""
-        self._connection = await asyncpg.connect(
+        self._connection = await self._connect("farebox desk")
+        row = await self._connection.fetchrow(SQL.own_backend)
+        self._backend = (row[0], row[1])
+
+    async def _connect(self, name: str) -> Any:
+        return await asyncpg.connect(
             self._dsn,
             timeout=5,
             command_timeout=self._patience_s,
             server_settings={
-                "application_name": "farebox desk",
+                "application_name": name,
                 "statement_timeout": str(self._statement_timeout_ms),
                 "lock_timeout": str(self._lock_timeout_ms),
                 "idle_in_transaction_session_timeout": str(self._statement_timeout_ms),
                 "jit": "off",
             },
         )
-        row = await self._connection.fetchrow(SQL.own_backend)
-        self._backend = (row[0], row[1])
 
     async def close(self) -> None:
-        """Closes the connection; a statement under way is abandoned."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(*GONE):
-                await connection.close(timeout=2)
+        """Closes the connections; a statement under way is abandoned."""
+        connections = (self._connection, self._beside)
+        self._connection = self._beside = None
+        for connection in connections:
+            if connection is not None:
+                with contextlib.suppress(*GONE):
+                    await connection.close(timeout=2)
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """Rows of a read. NotWrittenError or OutcomeUnknownError as for a write."""
@@ -153,9 +160,16 @@ class Ledger:
             await self._live().execute(SQL.commit_batch, *columns)
 
     async def add_history(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """History of validations that wrote nothing else."""
-        with self._named():
-            await self._live().execute(SQL.add_history, *columns_of(rows, HISTORY))
+        """History of validations that wrote nothing else, over a connection of its own.
+
+        NotWrittenError whatever goes wrong: nobody has been promised these rows.
+        """
+        try:
+            if self._beside is None or self._beside.is_closed():
+                self._beside = await self._connect("farebox desk history")
+            await self._beside.execute(SQL.add_history, *columns_of(rows, HISTORY))
+        except (*GONE, asyncpg.PostgresError) as error:
+            raise NotWrittenError(str(error) or type(error).__name__) from error
 
     async def execute(self, statement: str, *columns: Any) -> None:
         """One of this file's other writing statements."""
