@@ -38,8 +38,8 @@ from farebox.storage.redemption import (
 )
 
 CALLS_MAX = 1024
-# Of so many waiting calls half go first when nothing is in flight: their commit and the decisions on
-# the others then run side by side.
+# Of so many waiting calls half go first when nothing is in flight, so that their commit and the
+# decisions on the others run side by side.
 HALVES_MIN = 32
 # Calls are decided ahead of their commit by so many at least.
 AHEAD_MIN = 8
