@@ -25,6 +25,7 @@ def token_in(mail: dict[str, Any]) -> str:
     return str(mail["text"].split("\n\n")[1])
 
 
+@pytest.mark.operation("VEND-AUTH-LOGIN")
 async def test_login_answers_a_token_pair(api: Api) -> None:
     """VEND-AUTH-LOGIN: 201 with both tokens and no more, by username or address in any case."""
     for name in ("nora", "NORA", " nora ", "nora@example.test", "Nora@Example.Test"):
@@ -123,6 +124,7 @@ async def test_success_forgives_failures(api: Api) -> None:
         await api.tokens("sam")
 
 
+@pytest.mark.operation("VEND-USER-ME")
 async def test_me_is_the_documented_object(api: Api) -> None:
     """VEND-USER-ME, member by member and in their documented types."""
     nora = await api.login("nora")
@@ -175,6 +177,7 @@ async def refresh(api: Api, token: str) -> httpx.Response:
     return await api.nobody.post("/auth/refresh", {"refresh_token": token})
 
 
+@pytest.mark.operation("VEND-AUTH-REFRESH")
 async def test_reuse_of_a_refresh_token_ends_the_session(api: Api) -> None:
     """The golden row: 31 s later the old token is reused, and the new one is revoked with it."""
     pair = await api.tokens("nora")
@@ -247,6 +250,7 @@ async def test_a_refresh_token_ends_after_thirty_days(api: Api) -> None:
     assert (401, "token_expired") == outcome(await refresh(api, pair["refresh_token"]))
 
 
+@pytest.mark.operation("VEND-AUTH-RESETPASSWORD", "VEND-AUTH-SETPASSWORD")
 async def test_reset_and_set_password(api: Api) -> None:
     """One mail for nora, none for nobody; the token works once and ends all older sessions."""
     pair = await api.tokens("nora")
@@ -322,6 +326,7 @@ async def invited(api: Api, user: int = 2) -> str:
     return token_in((await api.mails())[-1])
 
 
+@pytest.mark.operation("VEND-AUTH-ACTIVATE")
 async def test_activate_sets_the_first_password(api: Api) -> None:
     """VEND-AUTH-ACTIVATE: 200 with a message; no login before it."""
     await api.execute("update vending.users set password_hash = null, email_confirmed = false")

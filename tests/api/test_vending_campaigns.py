@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Api, Caller
 
 SPRING = {
@@ -41,6 +43,7 @@ async def vouchers(caller: Caller, key: int, query: str = "") -> list[dict[str, 
     return rows
 
 
+@pytest.mark.operation("VEND-CAMPAIGN-CREATE", "VEND-CAMPAIGN-GET")
 async def test_create_and_get(api: Api) -> None:
     """All documented members, defaults filled in."""
     nora = await api.login("nora")
@@ -76,6 +79,7 @@ async def test_create_and_get(api: Api) -> None:
     } == await read(nora, key)
 
 
+@pytest.mark.operation("VEND-CAMPAIGN-VOUCHERS")
 async def test_vouchers_of_a_campaign(api: Api) -> None:
     """Three codes of the prefix, inheriting everything."""
     nora = await api.login("nora")
@@ -170,6 +174,7 @@ async def test_lenient_numbers_and_expiry_forms(api: Api) -> None:
     )
 
 
+@pytest.mark.operation("VEND-CAMPAIGN-UPDATE")
 async def test_update_reaches_the_vouchers(api: Api) -> None:
     """An edit of the campaign is an edit of all its heirs."""
     nora = await api.login("nora")
@@ -244,6 +249,7 @@ async def test_currency_is_fixed_once_something_was_redeemed(api: Api) -> None:
     assert 200 == (await nora.patch(f"/campaign/{key}", {"currency": "USD"})).status_code
 
 
+@pytest.mark.operation("VEND-CAMPAIGN-RULES")
 async def test_rules(api: Api) -> None:
     """A PUT replaces the list; ids keep rows; equal rules collapse."""
     nora = await api.login("nora")
@@ -350,6 +356,7 @@ async def test_last_reset(api: Api) -> None:
         assert [(key, "2026-03-10T23:00:00Z")] == [(row["id"], row["lastResetAt"]) for row in found]
 
 
+@pytest.mark.operation("VEND-CAMPAIGN-LIST")
 async def test_list(api: Api) -> None:
     """Limit, skip, where and sort as everywhere."""
     nora = await api.login("nora")

@@ -145,6 +145,7 @@ async def test_s3_locks(shop: Shop) -> None:
 # The shapes of S4.
 
 
+@pytest.mark.operation("VEND-VOUCHER-VALIDATE")
 async def test_validate_shape(shop: Shop) -> None:
     """The whole answer, members in their documented order; the code in any case, trimmed."""
     code = (await shop.voucher(await shop.campaign(prefix="SPR")))["code"]
@@ -161,6 +162,7 @@ async def test_validate_shape(shop: Shop) -> None:
         assert answer.text == (await shop.ask("validate", spelled)).text
 
 
+@pytest.mark.operation("VEND-VOUCHER-REDEEM")
 async def test_redeem_shape(shop: Shop) -> None:
     """The members of a redemption and of a refusal."""
     code = (await shop.voucher(await shop.campaign(redemptionLimit=1)))["code"]

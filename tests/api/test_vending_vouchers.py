@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.api.conftest import Api, Caller
 from tests.api.test_vending_campaigns import create
@@ -34,6 +35,7 @@ async def found(caller: Caller, query: str) -> list[str]:
     return [row["id"] for row in answer.json()]
 
 
+@pytest.mark.operation("VEND-VOUCHER-CREATE", "VEND-VOUCHER-GET")
 async def test_create_one(api: Api) -> None:
     """All documented members; the document's defaults, not the campaign's."""
     nora = await api.login("nora")
@@ -181,6 +183,7 @@ async def test_inherit_voucher(api: Api) -> None:
     assert "gift" == (await make(nora, dynamic, type="gift"))["type"]
 
 
+@pytest.mark.operation("VEND-VOUCHER-PATCH")
 async def test_patch(api: Api) -> None:
     """Value and expiry become the voucher's own; null gives the expiry back to the campaign."""
     nora = await api.login("nora")
@@ -243,6 +246,7 @@ async def test_bad_patch(api: Api) -> None:
     assert 1 == await api.fetchval("select version from voucher.voucher")
 
 
+@pytest.mark.operation("VEND-VOUCHER-REPLACE")
 async def test_replace(api: Api) -> None:
     """Settings that are left out return to their defaults; identity and counters stay."""
     nora = await api.login("nora")
@@ -363,6 +367,7 @@ async def test_derived_status(api: Api) -> None:
         assert [keys[name]] == await found(nora, f"where[status]={name}")
 
 
+@pytest.mark.operation("VEND-VOUCHER-LIST")
 async def test_lists(api: Api) -> None:
     """Ids are int64 and filter as numbers; columns with JSON text do not filter."""
     nora = await api.login("nora")
@@ -380,6 +385,7 @@ async def test_lists(api: Api) -> None:
         assert 404 == (await nora.get(f"/voucher/{text}")).status_code
 
 
+@pytest.mark.operation("VEND-VOUCHER-LOG")
 async def test_log_and_redemptions(api: Api) -> None:
     """Newest first, redemptions and other history as one; tombstones are no log."""
     nora = await api.login("nora")
@@ -445,6 +451,7 @@ async def test_log_and_redemptions(api: Api) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.operation("VEND-VOUCHER-PDF")
 async def test_sheet(api: Api) -> None:
     """Asked for, finished, read by token and by link; an edit takes it away."""
     nora, sam = await api.login("nora"), await api.login("sam")
@@ -491,6 +498,7 @@ async def test_sheet_of_a_campaign(api: Api) -> None:
     assert "empty" == (await nora.get(f"/campaign/{campaign}")).json()["vouchersPdfStatus"]
 
 
+@pytest.mark.operation("VEND-VOUCHER-EXPORT")
 async def test_export(api: Api) -> None:
     """Columns as asked for, of vouchers and their campaigns, in every spelling of the path."""
     nora = await api.login("nora")

@@ -11,6 +11,7 @@ import pytest
 
 from farebox.api import vending
 from farebox.api.vending.filters import parse
+from farebox.api.vending.permissions import PERMISSIONS
 from farebox.api.vending.resources import CATALOGUE
 from farebox.demo import load_fixture
 from farebox.domain.errors import InvalidError
@@ -25,9 +26,12 @@ NOW_MS = 1_773_133_200_000
 
 
 def _declared() -> Iterator[Resource]:
+    """Every declaration, without the variants of those that others refer to."""
+    yield from CATALOGUE.values()
     for module in pkgutil.iter_modules(vending.__path__):
         names = vars(importlib.import_module(f"{vending.__name__}.{module.name}"))
-        yield from (value for value in names.values() if isinstance(value, Resource))
+        declared = (value for value in names.values() if isinstance(value, Resource))
+        yield from (one for one in declared if one.name not in CATALOGUE)
 
 
 RESOURCES = sorted(set(_declared()), key=lambda one: one.name)
@@ -36,7 +40,8 @@ WRITTEN = [one for one in RESOURCES if any(field.write[0] != "-" for field in on
 # Types of PostgreSQL that may stand behind each kind, once it is rendered.
 SHOWN_TYPES = {
     "int": {"int2", "int4", "int8"}, "money": {"int2", "int4", "int8"}, "bigtext": {"text"},
-    "text": {"text", "varchar"}, "bool01": {"int4"}, "bool": {"bool"}, "decimal": {"text"},
+    "text": {"text", "varchar"}, "expiry": {"text"}, "bool01": {"int4"}, "bool": {"bool"},
+    "decimal": {"text"},
     "number": {"float8"}, "instant": {"timestamptz"}, "json_text": {"text"},
     "json": {"json", "jsonb"},
 }  # fmt: skip
@@ -57,7 +62,10 @@ BENT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def _view() -> View:
     person = Person(id=1, group=1, groups=frozenset(range(1, 100)), admin=True)
     # Everything that some declaration names: zones, the running windows, links to sheets.
-    named = {"default_time_zone": "Europe/Amsterdam", "starts": {}, "link": lambda *_: ""}
+    named = {
+        "default_time_zone": "Europe/Amsterdam", "starts": {}, "link": lambda *_: "",
+        "permissions": PERMISSIONS, "integrations": None,
+    }  # fmt: skip
     return View(person, NOW_MS, named)
 
 
@@ -160,7 +168,8 @@ async def test_life_of_a_row(connection: Connection, resource: Resource) -> None
     assert {
         name: str(value) if name in texts else _wire(value) for name, value in values[0].items()
     } == {name: _wire(getattr(row, name)) for name in values[0]}
-    assert await store.update(connection, resource, key, dict(values[1]), _view(), CATALOGUE)
+    changed = await store.update(connection, resource, key, dict(values[1]), _view(), CATALOGUE)
+    assert bool(values[1]) is changed
     assert not await store.update(connection, resource, key, dict(values[1]), _view(), CATALOGUE)
     assert key in [one.id for one in (await _rows(connection, resource, []))]
     await _check_filters(connection, resource, await store.read(connection, resource, key, _view()))

@@ -159,7 +159,8 @@ async def _prepare(write: Write, catalogue: Catalogue) -> None:
         field, association = write.resource.by_name.get(name), write.resource.aliases.get(name)
         named = field.reference if field else association.target if association else None
         target = catalogue.get(named or "")
-        if target is not None and value is not None:
+        # What an update leaves as it is need not be seen by who writes.
+        if target is not None and value not in (None, getattr(write.current, name, None)):
             ids = value if isinstance(value, list) else [value]
             seen = await _fetch(write.connection, sql.present(target, ids, write.view))
             if lost := [str(one) for one in ids if one not in {record[0] for record in seen}]:
@@ -180,12 +181,10 @@ def _columns(write: Write) -> dict[str, object]:
 async def _replace_links(write: Write, key: int) -> bool:
     changed = False
     for association in write.resource.associations:
-        if association.through is not None and association.alias in write.values:
+        through = association.through
+        if through is not None and association.alias in write.values:
             ids = write.values[association.alias] or []
-            for query in (
-                sql.unlink(association.through, key, ids, keep=True),
-                sql.link(association.through, key, ids),
-            ):
+            for query in (sql.unlink(through, key, ids, keep=True), sql.link(through, key, ids)):
                 changed = bool(await _fetch(write.connection, query)) or changed
     return changed
 

@@ -29,6 +29,7 @@ from farebox.api.vending.dialect import (
 )
 from farebox.api.vending.fields import INT32_MAX, INT64_MAX
 from farebox.api.vending.filters import parse
+from farebox.api.vending.permissions import PERMISSIONS
 from farebox.api.vending.repeats import once
 from farebox.api.vending.sight import counted
 from farebox.api.vending.wire_people import Message
@@ -60,6 +61,8 @@ class Blueprint:
     def __init__(self, services: Services, catalogue: Mapping[str, Resource]) -> None:
         self.services = services
         self.catalogue = catalogue
+        zone = services.options.default_time_zone
+        self._named = {"default_time_zone": zone, "permissions": PERMISSIONS}
 
     def routes(self, exposed: Exposed) -> list[HTTPRouteHandler]:
         """One handler per verb, and one more for each second method."""
@@ -70,8 +73,7 @@ class Blueprint:
 
     def view(self, request: Call) -> View:
         """The caller's eyes at this instant."""
-        zone = {"default_time_zone": self.services.options.default_time_zone}
-        return View(principal(request), self.services.clock(), zone)
+        return View(principal(request), self.services.clock(), self._named)
 
     def _list(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         @get(f"/{resource.name}", **documented(operation, None, rows(resource), query=CRITERIA))
@@ -107,8 +109,6 @@ class Blueprint:
         row = await store.read(self.services.pool, resource, key, self.view(request))
         require(principal(request), f"{resource.name}:{right}")
         return row
-
-    # Writing
 
     def _create(self, resource: Resource, operation: str) -> list[HTTPRouteHandler]:
         @post(f"/{resource.name}", **documented(operation, new(resource), Created, 201))

@@ -23,6 +23,7 @@ from farebox.api.vending import (
     models,
     products,
     profiles,
+    provisioning,
     reports,
     shifts,
     sites,
@@ -54,6 +55,7 @@ _NOUNS: Final = (
 )
 _BY_HAND: Final = (
     usergroups,
+    provisioning,
     fleet,
     statuses,
     configuration,

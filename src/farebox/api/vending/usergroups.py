@@ -36,14 +36,17 @@ _ANCESTORS_ONLY = ("parent", "locations", "locationGroups")
 
 async def _prepare_group(write: Write) -> None:
     values, current = write.values, write.current
+    if current is not None and values.get("parent") == current.parent:
+        values.pop("parent", None)
     own = current is not None and current.id == write.view.caller.group
     if own and any(name in values for name in _ANCESTORS_ONLY):
         raise ForbiddenError("Only a group above may change this of its groups")
     if values.get("deleted"):
         await _check_deletable(write)
-    if values.get("parent") is None or (current and current.parent == values["parent"]):
+    if values.get("parent") is None:
         return
     await write.connection.execute(SQL.lock_forest)
+    await _check_open(write, "parent")
     key = current.id if current else None
     is_cycle, depth = await write.connection.fetchrow(SQL.place_in_forest, key, values["parent"])
     if is_cycle:
@@ -51,6 +54,13 @@ async def _prepare_group(write: Write) -> None:
     if depth > DEPTH_MAX:
         reason = f"groups can lie at most {DEPTH_MAX} deep"
         raise InvalidError(f"parent: {reason}", fields={"parent": reason})
+
+
+async def _check_open(write: Write, name: str) -> None:
+    """Nothing is put into a deleted group."""
+    if await write.connection.fetchval(SQL.is_deleted, write.values[name]):
+        reason = "is deleted"
+        raise InvalidError(f"{name} {reason}", "invalid_reference", {name: reason})
 
 
 async def _check_deletable(write: Write) -> None:
@@ -63,16 +73,30 @@ async def _check_deletable(write: Write) -> None:
 
 
 async def _prepare_user(write: Write) -> None:
+    if "userGroup" in write.values:
+        await _check_open(write, "userGroup")
     if "email" in write.values:
         write.values["email"] = write.values["email"].lower()
         if write.current is not None and write.values["email"] != write.current.email:
             write.columns["email_confirmed"] = False
 
 
+def _owned(alias: str, target: str) -> Association:
+    return Association(alias, target, back="t.owner = {parent}::int")
+
+
 def _assigned(alias: str, target: str) -> Association:
     link = (f"vending.usergroup_{target}", "usergroup", target)
     return Association(alias, target, through=link, writable=True)
 
+
+PERMISSION = Resource(
+    name="permission",
+    table="vending.usergroup",
+    source=SQL.granted,
+    scope=tenancy.owned("t.usergroup"),
+    fields=(ID, Field("name")),
+)
 
 USERGROUP = Resource(
     name="usergroup",
@@ -92,10 +116,20 @@ USERGROUP = Resource(
     ),
     associations=(
         Association("parent", "usergroup", column="parent"),
-        Association("users", "user", back="t.owner = {parent}::int"),
+        _owned("users", "user"),
         _assigned("locations", "location"),
         _assigned("locationGroups", "locationgroup"),
-        Association("languages", "language", back="t.owner = {parent}::int"),
+        Association("permissions", "permission", back="t.usergroup = {parent}::int"),
+        _owned("errorCodes", "errorcode"),
+        _owned("manufacturers", "manufacturer"),
+        _owned("errorProfiles", "errorprofile"),
+        _owned("alertGroups", "alertgroup"),
+        _owned("alertRecipients", "alertrecipient"),
+        _owned("alertObservers", "alertobserver"),
+        _owned("languages", "language"),
+        _owned("translations", "translation"),
+        _owned("machineModels", "machinemodel"),
+        _owned("machineGroups", "machinegroup"),
         Association("machine", "machine", back=f"t.location in {SQL.group_locations}"),
         Association("children", "usergroup", back="t.parent = {parent}::int and not t.deleted"),
     ),
@@ -136,6 +170,7 @@ EXPOSED = (
         operations=operations("VEND-USERGROUP", "list get create update populate add remove"),
     ),
     Exposed(resource=USER, operations=operations("VEND-USER", "list get populate")),
+    Exposed(resource=PERMISSION, operations={}),
 )
 
 
@@ -206,6 +241,8 @@ def _user_routes(made: Blueprint) -> list[HTTPRouteHandler]:
             raise ForbiddenError("Users cannot delete themselves")
         async with transaction(made.services.pool) as connection:
             view = made.view(request)
+            if (await store.read(connection, USER, key, view)).disabledAt is not None:
+                raise NotFoundError("User not found")
             await store.update(connection, USER, key, {"disabledAt": now_ms}, view, made.catalogue)
             await connection.execute(SQL.end_sessions, key, now_ms)
         made.forget(USER)

@@ -20,6 +20,16 @@ with recursive up as (
 select exists (select from up where id = $1::int) as is_cycle,
        (select max(depth) from up) + (select max(depth) from down) as depth
 
+-- name: is_deleted
+-- Whether a group is deleted; a missing one is not.
+select exists (select from vending.usergroup g where g.id = $1 and g.deleted)
+
+-- name: granted
+-- The permissions that each group was granted; a group without a list has them all.
+(select p.id::int, p.name, g.id as usergroup
+ from unnest({permissions}::text[]) with ordinality as p (name, id)
+ join vending.usergroup g on g.permissions is null or p.name = any(g.permissions))
+
 -- name: keepers
 -- What keeps a group from being deleted: groups below it, people who can still sign in.
 select exists (select from vending.usergroup g where g.parent = $1 and not g.deleted) as usergroup,
