@@ -116,6 +116,53 @@ async def test_every_machine_has_one_status(golden: Golden, fleet: Api) -> None:
     )
 
 
+def observers(path: str, *expected: int, by: str = "nora") -> Example:
+    """The observers at machines of a status."""
+    path = f"{OF_STATUS}/{path.replace('?', '/alertobservers?', 1)}"
+    path = path if "?" in path else f"{path}/alertobservers"
+    return Example("VEND-MACHINE-STATUS-OBSERVERS", "GET", path, None, 200, [*expected], by=by)
+
+
+def alerts(machine: int, *expected: int, status: int = 200, by: str = "nora") -> Example:
+    """The observers that fire at a machine."""
+    told = [*expected] if status == 200 else {"code": "not_found"}
+    path = f"/machine/{machine}/alerts"
+    return Example("VEND-MACHINE-ALERTS", "GET", path, None, status, told, by=by)
+
+
+async def test_observers_by_status(golden: Golden, fleet: Api) -> None:
+    """Those attached to a machine of the status, once each; of what the caller sees."""
+    attached = "/machine/80/alertObservers"
+    await golden(
+        observers("offline", 1),
+        observers("ok", 1),
+        observers("ok?widget=11", 1),
+        observers("issue"),
+        observers("offline?where[type]=transaction"),
+        observers("offline", by="sam"),
+        Example("VEND-MACHINE-STATUS-OBSERVERS", "GET", f"{OF_STATUS}/broken/alertobservers", None,
+                400, {"fields": {"status": ...}}),
+        # All that are attached to one machine, and those of them that fire.
+        Example("VEND-MACHINE-POPULATE", "GET", attached, None, 200, [1]),
+        alerts(80),
+        alerts(106, 1),
+        alerts(81, status=404),
+        alerts(106, status=404, by="sam"),
+    )  # fmt: skip
+    # A machine that the caller sees, watched by somebody else.
+    await fleet.execute(
+        "insert into vending.usergroup_location (usergroup, location) values (4, 2)"
+    )
+    await golden(
+        alerts(106, by="sam"),
+        observers("alarm", by="sam"),
+        Example("VEND-MACHINE-POPULATE", "GET", attached, None, 200, [], by="sam"),
+    )
+    await fleet.execute("update vending.widget set settings = $1 where id = 11",
+                        '{"machines": [106]}')  # fmt: skip
+    await golden(observers("ok?widget=11"), observers("alarm?widget=11", 1))
+
+
 async def test_an_identity_of_cleaning(golden: Golden, fleet: Api) -> None:
     """A code whose identity says so is of cleaning, whatever the code is."""
     await fleet.execute(

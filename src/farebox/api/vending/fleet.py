@@ -51,6 +51,7 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 DEBTOR_MAX: Final = 2**53 - 1
 _GROUPS: Final = ("vending.machinegroup_machine", "machine", "machinegroup")
+_OBSERVERS: Final = ("vending.alertobserver_machine", "machine", "alertobserver")
 
 
 async def _prepare_machine(write: Write) -> None:
@@ -132,6 +133,7 @@ MACHINE = Resource(
         Association("machineType", "machinetype", column="machine_type"),
         Association("manufacturer", "manufacturer", column="manufacturer"),
         Association("machineGroups", "machinegroup", through=_GROUPS, writable=True),
+        Association("alertObservers", "alertobserver", through=_OBSERVERS),
     ),
     unique={"machine_hostname_once": "hostname"},
     referrers=(
@@ -166,19 +168,6 @@ _COPY: Final = replace(
 
 # What only an operator settles.
 _SETTLED: Final = {"gateway": "-O", "ruleSet": "OO", "hasSubscription": "RO"}
-PROVISIONED: Final = replace(
-    MACHINE,
-    fields=tuple(
-        replace(
-            one,
-            write=_SETTLED.get(one.name, "--"),
-            reference="machine" if one.name == "gateway" else None,
-        )
-        for one in MACHINE.fields
-    ),
-    associations=(),
-    prepare=_prepare_gateway,
-)
 
 
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
@@ -187,16 +176,30 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
 
 
 def _operator_routes(made: Blueprint) -> list[HTTPRouteHandler]:
+    settled = replace(
+        MACHINE,
+        fields=tuple(
+            replace(
+                one,
+                write=_SETTLED.get(one.name, "--"),
+                reference="machine" if one.name == "gateway" else None,
+            )
+            for one in MACHINE.fields
+        ),
+        associations=(),
+        prepare=_prepare_gateway,
+    )
+
     @patch(
         "/admin/machine/{id:str}",
-        **documented("VEND-X-MACHINE-PROVISION", shape(PROVISIONED), Message),
+        **documented("VEND-X-MACHINE-PROVISION", shape(settled), Message),
     )
     async def provision(request: Call, id: FromPath[str]) -> Answer:
         """Settles a machine's gateway, rule set and subscription; administrators only."""
-        values = arguments(PROVISIONED, await read_body(request), creating=False)
+        values = arguments(settled, await read_body(request), creating=False)
         if not principal(request).admin:
             raise ForbiddenError("This is for administrators")
-        await made.change(request, PROVISIONED, row_id(MACHINE, id), values)
+        await made.change(request, settled, row_id(MACHINE, id), values)
         return message("Machine updated")
 
     return [provision]

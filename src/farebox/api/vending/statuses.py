@@ -14,10 +14,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from farebox.api.operations import documented
-from farebox.api.vending.blueprint import CRITERIA, Blueprint
+from farebox.api.vending.alerts import ALERTOBSERVER
+from farebox.api.vending.blueprint import CRITERIA, Blueprint, row_id
 from farebox.api.vending.bodies import rows
 from farebox.api.vending.dashboards import WIDGET
-from farebox.api.vending.dialect import Answer, Call, Fields
+from farebox.api.vending.dialect import Answer, Call, Fields, principal, require
 from farebox.api.vending.fields import INT32_MAX, as_integer
 from farebox.api.vending.fleet import MACHINE
 from farebox.domain.errors import InvalidError, NotFoundError
@@ -38,8 +39,11 @@ _QUERY: Final = {**CRITERIA, "widget": int}
 
 
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
-    """The lists of machines by status."""
+    """The lists of machines, and of the observers at them, by status."""
+    return [*_machines(made), *_observers(made)]
 
+
+def _machines(made: Blueprint) -> list[HTTPRouteHandler]:
     @get(
         "/machine/offline",
         **documented("VEND-MACHINE-OFFLINE", None, rows(MACHINE), query=CRITERIA),
@@ -60,6 +64,33 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         return await made.page(request, MACHINE, within, view, ("widget",))
 
     return [offline, by_status]
+
+
+def _observers(made: Blueprint) -> list[HTTPRouteHandler]:
+    @get(
+        "/machine/status/{status:str}/alertobservers",
+        **documented("VEND-MACHINE-STATUS-OBSERVERS", None, rows(ALERTOBSERVER), query=_QUERY),
+    )
+    async def observers(request: Call, status: FromPath[str]) -> Answer:
+        """The observers that watch a machine of one status."""
+        within, view = await _having(made, request, status)
+        require(principal(request), "machine:read")
+        at = f"t.id in {SQL.watching} ({MACHINE.scope.read}) and ({within})))"
+        return await made.page(request, ALERTOBSERVER, at, view, ("widget",))
+
+    @get(
+        "/machine/{id:str}/alerts",
+        **documented("VEND-MACHINE-ALERTS", None, rows(ALERTOBSERVER), query=CRITERIA),
+    )
+    async def alerts(request: Call, id: FromPath[str]) -> Answer:
+        """The observers that fire at a machine now."""
+        key, view = row_id(MACHINE, id), made.view(request)
+        await store.read(made.services.pool, MACHINE, key, view)
+        require(principal(request), "machine:read")
+        firing = view.having(machine=key)
+        return await made.page(request, ALERTOBSERVER, presence.FIRES_AT, firing)
+
+    return [observers, alerts]
 
 
 def _view(made: Blueprint, request: Call) -> View:

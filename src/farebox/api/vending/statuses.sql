@@ -16,3 +16,8 @@
      and (g.owner = any({groups}::int[])
           or exists (select from vending.usergroup_locationgroup a
                      where a.locationgroup = g.id and a.usergroup = any({groups}::int[])))))
+
+-- name: watching
+-- Ids of the observers at machines `t` for which what follows holds; two brackets end it.
+(select w.alertobserver from vending.alertobserver_machine w where w.machine in (
+   select t.id from vending.machine t where
