@@ -33,19 +33,22 @@ from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
+from farebox.engine.integrations import PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.redemption import Desk
+from farebox.engine.sealing import Sealer
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
 from farebox.engine.tokens import KeyRing
 from farebox.engine.vouchers import Vouchers
 from farebox.engine.watching import SWEEP_S, Watching
-from farebox.jobs import Handler, Worker
+from farebox.jobs import Handler, MovingClock, Worker
 from farebox.locks import Attempts, Leases, LocalAttempts, LocalLease, RedisAttempts, RedisLease
 from farebox.outbound.mail import Mailer
+from farebox.outbound.webhook import Webhook
 from farebox.settings import Settings
 from farebox.storage import partitions, upkeep
 from farebox.storage import people as people_store
@@ -59,6 +62,7 @@ from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
 
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
+MINUTE_S: Final = 60.0
 _log = structlog.get_logger("farebox")
 
 
@@ -117,6 +121,8 @@ async def _build(
     people = People(pool, clock, keys, access, policy=policy, sign_ins=restraint, resets=resets)
     stack.callback(people.close)
     watching = Watching(pool, clock)
+    webhook = Webhook(settings.webhook_networks)
+    stack.push_async_callback(webhook.close)
     ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
     desk = Desk(
         ledger,
@@ -149,6 +155,9 @@ async def _build(
         sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
         shifts=Shifts(pool, clock, leases),
         commands=Commands(pool, clock, settings.device_commands),
+        deliveries=Deliveries(
+            pool, MovingClock(clock), leases, Sealer(keys.by_kid, PURPOSE), webhook.post
+        ),
         watching=watching,
         presence=Presence(
             pool,
@@ -205,6 +214,7 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     _background(stack, people_store.listen(dsn, heard), "changes")
     _background(stack, services.presence.run(), "presence")
     _background(stack, services.watching.run(), "watching")
+    _background(stack, services.deliveries.run(), "integrations")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
     stack.push_async_callback(services.worker.stop)
@@ -244,6 +254,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
     replay_ms = settings.replay_window_days * DAY_MS
     periodic = {
         "partitions": (HOUR_S, lambda: partitions.make_ahead(pool, clock())),
+        "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "upkeep": (
             HOUR_S / 4,
             lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),

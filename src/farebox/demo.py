@@ -100,6 +100,7 @@ async def load_fixture(pool: Pool, now_ms: int) -> None:
             SQL.insert_products,
             SQL.insert_template,
             SQL.insert_alert_group,
+            SQL.insert_connector,
         ):
             await connection.execute(statement, now_ms)
         await connection.execute(SQL.number_dashboard)

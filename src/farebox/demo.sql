@@ -131,6 +131,12 @@ insert into vending.report (id, owner, users, name, created_at_ms, updated_at_ms
 values (1, 2, 2, 'Platforms', $1, $1)
 on conflict do nothing
 
+-- name: insert_connector
+-- Connector 12, which the groups below Root may name; it signs nothing.
+insert into vending.connector (id, owner, name, url, created_at_ms, updated_at_ms)
+values (12, 1, 'ERP', 'https://erp.example.test/sales', $1, $1)
+on conflict do nothing
+
 -- name: insert_device_key
 -- The key 'demo-device-key' of machine 80.
 insert into vending.device_key (id, machine, sha256, created_at_ms)
@@ -177,6 +183,7 @@ from (values
   ('vending.dashboard', 9, (select max(id) from vending.dashboard)),
   ('vending.widget', 11, (select max(id) from vending.widget)),
   ('vending.report', 1, (select max(id) from vending.report)),
+  ('vending.connector', 12, (select max(id) from vending.connector)),
   ('vending.device_key', 1, (select max(id) from vending.device_key))) as t (name, last, highest)
 
 -- name: find_campaign

@@ -50,6 +50,27 @@ class Patience(msgspec.Struct, frozen=True):
         return exact + exact * (number * 7919 % 1000) // 10_000
 
 
+class MovingClock:
+    """A clock that goes on where the given one stands still, as in a demonstration.
+
+    From its last change on the monotonic clock goes on for it, so that retries are not stopped.
+    """
+
+    def __init__(
+        self, clock: Callable[[], int], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._told_ms, self._told_at = clock(), monotonic()
+
+    def __call__(self) -> int:
+        """Epoch milliseconds."""
+        told_ms, at = self._clock(), self._monotonic()
+        if told_ms != self._told_ms:
+            self._told_ms, self._told_at = told_ms, at
+        return told_ms + round((at - self._told_at) * 1000)
+
+
 class Worker:
     """Runs due jobs of the kinds it has handlers for, until `stop()`.
 
@@ -71,14 +92,13 @@ class Worker:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
-        self._clock = clock
+        self._now_ms = MovingClock(clock, monotonic)
         self._handlers = dict(handlers)
         self._periodic = dict(periodic or {})
         self._leases = leases or LocalLease()
         self._patience = patience or Patience()
         self._concurrency = concurrency
         self._monotonic = monotonic
-        self._told_ms, self._told_at = clock(), monotonic()
         self._running: dict[int, asyncio.Task[None]] = {}
         # One connection serves all jobs, a statement at a time.
         self._line = asyncio.Lock()
@@ -234,6 +254,10 @@ class Worker:
     async def _housework(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         try:
             result = await work()
+        except UnavailableError as error:
+            cause = error.__cause__ or error
+            text = f"{type(cause).__name__}: {cause}"
+            _log.warning("housekeeping.postponed", work=name, error=text)
         except Exception as error:  # noqa: BLE001 - one broken chore must not end the others
             _log.error("housekeeping.failed", work=name, error=f"{type(error).__name__}: {error}")
         else:
@@ -246,14 +270,6 @@ class Worker:
         except TimeoutError:
             pass
         self._awake.clear()
-
-    def _now_ms(self) -> int:
-        # A clock that stands still, as in a demonstration, must not stop retries: from its last
-        # change on the monotonic clock goes on for it.
-        told_ms, at = self._clock(), self._monotonic()
-        if told_ms != self._told_ms:
-            self._told_ms, self._told_at = told_ms, at
-        return told_ms + round((at - self._told_at) * 1000)
 
 
 def housekeeping(pool: Pool, clock: Callable[[], int], *, replay_window_ms: int) -> Periodic:

@@ -42,6 +42,7 @@ class Services(msgspec.Struct, kw_only=True):
     sheets: Any = None
     shifts: Any = None
     commands: Any = None
+    deliveries: Any = None
     presence: Any = None
     watching: Any = None
     worker: Any = None

@@ -136,6 +136,7 @@ create table vending.connector (
   url text not null,
   -- The secret that signs bodies, and further headers with their values, sealed; null: neither.
   sealed bytea,
+  is_signed bool not null default false,
   header_names text[] not null default '{}',
   throttle_ms int,
   max_retries int,
@@ -196,4 +197,4 @@ create index integrationjob_by_integration on vending.integrationjob (integratio
 create index integrationjob_open
   on vending.integrationjob (integration, id) where state in ('pending', 'running');
 create index integrationjob_failed
-  on vending.integrationjob (revenuetransaction) where state = 'failed';
+  on vending.integrationjob (integration, id) where state = 'failed';
