@@ -24,6 +24,7 @@ OBSERVERS = (
     Example("VEND-ALERTOBSERVER-UPDATE", "PATCH", "/alertobserver/1", {"timer": 3},
             answer={"message": "Alert observer updated"}),
     Example("VEND-ALERTOBSERVER-POPULATE", "GET", "/alertobserver/1/machines", answer=[80]),
+    Example("VEND-MACHINE-POPULATE", "GET", "/machine/80/alertObservers", answer=[1]),
     Example("VEND-ALERTOBSERVER-POPULATE", "GET", "/alertobserver/1/alertGroup", answer=7),
     Example("VEND-ALERTOBSERVER-POPULATE", "GET", "/alertobserver/1/error", answer={}),
     Example("VEND-ALERTOBSERVER-POPULATE", "GET", "/alertobserver/1/userGroup", answer=2),

@@ -16,7 +16,7 @@ from farebox.api.vending.blueprint import Blueprint, Exposed, operations, row_id
 from farebox.api.vending.bodies import arguments, shape
 from farebox.api.vending.dialect import Answer, Call, read_body, reply
 from farebox.domain.errors import InvalidError
-from farebox.domain.payments import METHODS
+from farebox.domain.records import PAYMENT_METHODS
 from farebox.resource import store
 from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource, Write
 
@@ -110,7 +110,7 @@ ALERTOBSERVER = Resource(
         Field("alertGroup", "int", "RO", column="alert_group", reference="alertgroup"),
         Field("sentAt", "instant", column="sent_at_ms"),
         Field("type", write="RO", choices=("event", "transaction")),
-        Field("paymentMethod", write="OO", column="payment_method", choices=METHODS),
+        Field("paymentMethod", write="OO", column="payment_method", choices=PAYMENT_METHODS),
         Field("openingHours", "bool01", "OO", column="opening_hours", default=False),
         Field("userGroup", "int", column="owner"),
         CREATED,

@@ -7,7 +7,7 @@ to change answers like one that did, and leaves the version that devices compare
 from typing import Any, Final
 
 import msgspec
-from litestar import post, put
+from litestar import patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
@@ -129,19 +129,19 @@ def _replacement(made: Blueprint) -> list[HTTPRouteHandler]:
         return message("Assortment overridden")
 
     @post(
-        "/machine/{machine:str}/assortment/copy/{machineGroup:str}",
+        "/machine/{machine:str}/assortment/copy/{group:str}",
         **documented("VEND-ASSORTMENT-COPY", None, Message),
     )
-    async def copy(request: Call, machine: FromPath[str], machineGroup: FromPath[str]) -> Answer:  # noqa: N803 - documented spelling
+    async def copy(request: Call, machine: FromPath[str], group: FromPath[str]) -> Answer:
         """Gives every machine of a group the assortment of this one."""
-        home, group = row_id(MACHINE, machine), row_id(MACHINEGROUP, machineGroup)
+        home, target = row_id(MACHINE, machine), row_id(MACHINEGROUP, group)
         source, view = await enter(made, request, home), made.view(request)
-        await store.read(made.services.pool, MACHINEGROUP, group, view)
+        await store.read(made.services.pool, MACHINEGROUP, target, view)
         for right in ("machinegroup:read", *_WRITE):
             require(principal(request), right)
 
         async def run(connection: Connection) -> Answer:
-            targets = await _targets(connection, source, group, view)
+            targets = await _targets(connection, source, target, view)
             await assortment.claim(connection, [home, *targets])
             await assortment.copy(connection, home, targets, view.now_ms)
             return message(f"Assortment copied to {len(targets)} machines")
@@ -151,6 +151,8 @@ def _replacement(made: Blueprint) -> list[HTTPRouteHandler]:
     path = "/machine/{machine:str}/assortment"
     return [
         put(path, **documented("VEND-ASSORTMENT-OVERRIDE", list[OverrideItem], Message))(override),
+        post(path, status_code=200, include_in_schema=False)(override),
+        patch(path, include_in_schema=False)(override),
         copy,
     ]
 

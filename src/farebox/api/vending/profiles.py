@@ -18,9 +18,10 @@ from farebox.api.vending.blueprint import Blueprint, Exposed, operations, row_id
 from farebox.api.vending.bodies import Created, arguments, shape
 from farebox.api.vending.dialect import Answer, Call, principal, read_body, reply, require
 from farebox.domain.errors import InvalidError
-from farebox.domain.payments import METHODS, TYPES
+from farebox.domain.records import PAYMENT_METHODS as METHODS
 from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource, Write
 
+TYPES: Final = (*METHODS, "free", "other")
 REPORT_RULES: Final = ("first_letter", "first_block")
 
 
