@@ -63,6 +63,7 @@ from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
 MINUTE_S: Final = 60.0
+MINUTE_S: Final = 60.0
 _log = structlog.get_logger("farebox")
 
 
@@ -254,6 +255,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
     replay_ms = settings.replay_window_days * DAY_MS
     periodic = {
         "partitions": (HOUR_S, lambda: partitions.make_ahead(pool, clock())),
+        "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "upkeep": (
             HOUR_S / 4,

@@ -269,8 +269,9 @@ async def standing() -> AsyncIterator[Api]:
 async def main(count: int, seed: int) -> int:
     async with standing() as api:
         tally = await run(api, count, seed)
-    sys.stdout.write(f"seed {seed}: {dict(sorted(tally.statuses.items()))}\n")
     sys.stdout.writelines(f"{fault}\n" for fault in tally.faults[:50])
+    statuses = ", ".join(f"{status}: {n}" for status, n in sorted(tally.statuses.items()))
+    sys.stdout.write(f"{count} calls, seed {seed}, {len(tally.faults)} faults ({statuses})\n")
     return 1 if tally.faults else 0
 
 

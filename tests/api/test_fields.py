@@ -11,7 +11,7 @@ from farebox.domain.errors import InvalidError
     [
         (5, 5), (5.0, 5), ("5", 5), (" 5 ", 5), ("-5", -5), (0, 0), (1e3, 1000),
         (True, None), ("5a", None), (5.5, None), ("5.0", None), ("", None), ([], None), ({}, None),
-        ("9" * 19, None), (10**30, None), (1e300, None), ("٥", None), ("1_0", None),
+        ("9" * 19, None), (10**30, None), (1e300, None), ("٥", None), ("1_0", None), ("5\x1c", 5),
     ],
 )  # fmt: skip
 def test_integers_are_read_leniently(value: object, expected: int | None) -> None:

@@ -196,7 +196,9 @@ class Run:
         for line in text.splitlines():
             if line.startswith("{") and '"level": "error"' in line:
                 told = json.loads(line)
-                raised.append(f"{told['event']}: {told.get('exception', '')[-800:]}")
+                raised.append(
+                    f"{told['event']}: {told.get('exception', repr(told.get('error')))[-800:]}"
+                )
         return raised
 
     async def _cut(self, proxy: Proxy) -> None:

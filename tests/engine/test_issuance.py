@@ -13,6 +13,7 @@ from farebox.domain.campaigns import CampaignDraft
 from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
 from farebox.domain.vouchers import OwnSettings, Printed, VoucherDraft
 from farebox.engine.issuance import ATTEMPTS, GENERATE, CodeSpaceExhaustedError, Issuance
+from farebox.jobs import Worker
 from farebox.storage import campaigns
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
@@ -360,6 +361,33 @@ async def test_a_hopeless_job_ends_as_failed(pool: Pool, clock: SettableClock) -
     await failing.generate({"campaign": created}, ATTEMPTS)
     assert ["failed"] * 2 == [row["status"] for row in await rows(pool, "campaign")]
     await failing.generate({"campaign": 999}, 1)
+
+
+async def test_a_job_killed_in_its_last_attempt_leaves_a_failed_campaign(
+    pool: Pool, clock: SettableClock
+) -> None:
+    """Nobody is left to say that it failed; the next look at such campaigns does."""
+    issuance = Issuance(pool, clock, batch=5)
+    lost, waiting = [
+        await issuance.create_campaign(2, campaign(total_vouchers=12)) for _ in range(2)
+    ]
+    await pool.execute(
+        "update farebox.outbox set attempts = $1 where (payload ->> 'campaign')::int = $2",
+        ATTEMPTS, lost,
+    )  # fmt: skip
+    assert [] == await issuance.give_up_abandoned()
+    # The worker finds all attempts used up and buries the job without running it.
+    await pool.execute("update farebox.outbox set next_at_ms = $1::bigint + 60000", clock())
+    await pool.execute(
+        "update farebox.outbox set next_at_ms = $1 where attempts = $2", clock(), ATTEMPTS
+    )
+    worker = Worker(pool, clock, {"campaign.generate": issuance.generate})
+    assert 1 == await worker.drain()
+
+    assert [lost] == await issuance.give_up_abandoned()
+    assert [] == await issuance.give_up_abandoned()
+    statuses = {row["id"]: row["status"] for row in await rows(pool, "campaign")}
+    assert {lost: "failed", waiting: "creating"} == statuses
 
 
 async def test_missing_campaign_is_not_found(issuance: Issuance, pool: Pool) -> None:

@@ -25,6 +25,19 @@ def parse_expiry(text: str, zone_name: str) -> tuple[str, int]:
     return f"{moment.instant.isoformat()[:19]}Z", instants.to_ms(moment.instant) + 1000
 
 
+def comparable(value: object) -> str:
+    """The normalised text alone, which orders by date and time; ValueError for anything else.
+
+    Local texts compare as they are written, a day as its midnight: who compares knows no zone.
+    """
+    if not isinstance(value, str):
+        raise ValueError("must be a date, or a date with a time")
+    try:
+        return parse_expiry(value, "UTC")[0]
+    except InvalidError as error:
+        raise ValueError(error.message) from error
+
+
 def again(text: str | None, zone_name: str) -> int | None:
     """`expires_before_ms` of a stored text under another zone; nothing stays nothing."""
     return None if text is None else parse_expiry(text, zone_name)[1]

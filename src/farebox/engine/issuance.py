@@ -131,6 +131,18 @@ class Issuance:
             _log.exception("campaign cannot be filled", campaign=campaign_id)
             await self._finish(campaign_id, is_complete=False)
 
+    async def give_up_abandoned(self) -> list[int]:
+        """Ends campaigns as `failed` whose job died without a word, worker and all, once too often.
+
+        A job that fails tells so itself; one that is killed in its last attempt cannot.
+        """
+        async with transaction(self._pool, readonly=True) as connection:
+            abandoned = await campaigns.abandoned(connection)
+        for campaign_id in abandoned:
+            _log.error("campaign was abandoned by its job", campaign=campaign_id)
+            await self._finish(campaign_id, is_complete=False)
+        return abandoned
+
     async def _generate_batch(self, campaign_id: int, progress: _Progress) -> _Progress | None:
         """Adds at most one batch of what is missing; None when nothing is missing any more.
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from farebox.domain.errors import InvalidError
+from farebox.domain.expiry import comparable
 from farebox.domain.instants import parse, to_ms
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
@@ -91,13 +92,12 @@ KINDS = {
         # An int64 that clients hold as a string: voucher ids, prices of flavours.
         Kind("bigtext", str, "bigint", integer, lambda c: f"({c})::text"),
         Kind("text", str, "text", text),
-        # Documented as 0 and 1, or as JSON's own booleans.
         Kind("bool01", int, "bool", flag, lambda c: f"({c})::int"),
         Kind("bool", bool, "bool", flag),
         Kind("decimal", str, "numeric", decimal, lambda c: f"trim_scale({c})::text"),
         Kind("number", float, "numeric", decimal, lambda c: f"({c})::float8"),
-        # Milliseconds in the table, whole seconds on the wire: msgspec writes a UTC datetime
-        # without a fraction as "YYYY-MM-DDTHH:MM:SSZ", faster than any formatting of our own.
+        Kind("expiry", str, "text", comparable),
+        # Milliseconds in the table, on the wire "YYYY-MM-DDTHH:MM:SSZ", formatted by msgspec.
         Kind("instant", datetime, "bigint", instant, lambda c: f"to_timestamp(({c}) / 1000)"),
         Kind("json_text", str),
         Kind("json", dict),

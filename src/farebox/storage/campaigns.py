@@ -104,6 +104,11 @@ async def finish(connection: Connection, campaign: int, now_ms: int, *, is_compl
     await connection.execute(SQL.finish_campaign, campaign, is_complete, now_ms)
 
 
+async def abandoned(connection: Connection) -> list[int]:
+    """Campaigns that are being created by nobody."""
+    return [row[0] for row in await connection.fetch(SQL.abandoned)]
+
+
 async def add_to_total(connection: Connection, campaign: int, vouchers: int, now_ms: int) -> None:
     """Counts new vouchers; also how their creation touches the campaign's row."""
     await connection.execute(SQL.add_to_total, campaign, vouchers, now_ms)

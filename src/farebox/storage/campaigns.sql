@@ -52,6 +52,15 @@ update voucher.campaign c set
   policy_revision = c.policy_revision + 1, updated_at_ms = $3
 where c.id = $1 and c.status = 'creating'
 
+-- name: abandoned
+-- Campaigns that wait for vouchers which no job makes any more.
+select c.id from voucher.campaign c
+where c.status = 'creating'
+  and not exists (select from farebox.outbox o
+                  where o.kind = 'campaign.generate' and o.state = 'pending'
+                    and (o.payload ->> 'campaign')::int = c.id)
+order by c.id
+
 -- name: add_to_total
 -- Counts new vouchers.
 update voucher.campaign set total_vouchers = total_vouchers + $2, updated_at_ms = $3

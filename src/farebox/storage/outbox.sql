@@ -35,8 +35,11 @@ returning o.id, o.kind, o.payload, o.attempts
 select pg_advisory_unlock(7900000000000000000 + id) from unnest($1::bigint[]) as id
 
 -- name: done
--- The effect happened.
-update farebox.outbox set state = 'done', finished_at_ms = $2, error = null where id = $1
+-- The effect happened. What a mail said is forgotten with it: it may have held a token.
+update farebox.outbox set
+  state = 'done', finished_at_ms = $2, error = null,
+  payload = case kind when 'mail' then payload - 'text' - 'html' else payload end
+where id = $1
 
 -- name: retry
 -- The attempt failed; another one follows.

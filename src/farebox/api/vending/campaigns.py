@@ -63,7 +63,7 @@ CAMPAIGN = Resource(
         Field("voucherValue", "money", column="voucher_value"),
         Field("redemptionLimit", "int", column="redemption_limit"),
         Field("resetFrequency", column="reset_frequency"),
-        Field("expiresOn", column="expires_on"),
+        Field("expiresOn", "expiry", column="expires_on"),
         Field("currency"),
         Field("timeZone", column="time_zone"),
         Field("prefix"),

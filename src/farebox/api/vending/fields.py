@@ -304,7 +304,8 @@ def as_integer(value: object) -> int | None:
     if type(value) is float:
         return int(value) if value.is_integer() else None
     if type(value) is str and _DECIMAL.match(value.strip()):
-        return int(value)
+        # int() strips less than strip() does.
+        return int(value.strip())
     return None
 
 

@@ -79,7 +79,7 @@ VOUCHER = Resource(
         Field("prefix"),
         Field("resetFrequency", column="frequency"),
         Field("lastResetAt", "instant", column="last_reset_at_ms"),
-        Field("expiresOn", column="expires_on"),
+        Field("expiresOn", "expiry", column="expires_on"),
         Field("timeZone", column="zone"),
         Field("lockOwner", column="lock_owner"),
         Field("lockedTill", "instant", column="locked_till_ms"),
