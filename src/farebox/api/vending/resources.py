@@ -26,6 +26,7 @@ from farebox.api.vending import (
     products,
     profiles,
     provisioning,
+    records,
     reports,
     shifts,
     sites,
@@ -56,6 +57,7 @@ _NOUNS: Final = (
     dashboards,
     alerts,
     reports,
+    records,
 )
 _BY_HAND: Final = (
     usergroups,
@@ -75,6 +77,7 @@ _BY_HAND: Final = (
     dashboards,
     alerts,
     assortment,
+    records,
     export,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
