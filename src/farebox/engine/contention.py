@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterable
 from farebox.engine.calls import Call
 from farebox.locks import Leases, LeaseUnavailableError, Token
 
-LEASE_MS = 100
+LEASE_MS = 150
 PATIENCE_S = 0.25
 LOSS_WINDOW_S = 1.0
-# A desk passes a contended code on after this long, so that no other starves. The lease outlives
-# the turn by the time that the last commit of the turn may take.
-TURN_S = 0.08
-DRAIN_S = 0.004
+# A desk passes a contended code on after this long, so that no other starves: three desks stay
+# within each other's patience. The lease outlives the turn by the time that the last commits of the
+# turn may take.
+TURN_S = 0.12
+DRAIN_MAX_S = 0.016
+DRAIN_S = 0.0005
 # Whoever has had a turn lets the others try first.
 REST_S = 0.004
-POLL_S = 0.001
+POLL_S = 0.002
 COOL_S = 2.0
 CODES_MAX = 4096
 
@@ -46,9 +48,16 @@ class _Hot:
 class Contention:
     """Parks calls of contended codes until this process may work on them."""
 
-    def __init__(self, leases: Leases | None, resubmit: Callable[[list[Call]], None]) -> None:
+    def __init__(
+        self,
+        leases: Leases | None,
+        resubmit: Callable[[list[Call]], None],
+        is_busy: Callable[[str], bool],
+    ) -> None:
         self._leases = leases
         self._resubmit = resubmit
+        # Whether decisions on a code are on their way to the database.
+        self._is_busy = is_busy
         self._losses: dict[str, float] = {}
         self.hot: dict[str, _Hot] = {}
 
@@ -123,7 +132,9 @@ class Contention:
             self._release_parked(hot)
             await asyncio.sleep(TURN_S)
             hot.turn_ends = 0.0
-            await asyncio.sleep(DRAIN_S)
+            drained_at = time.monotonic() + DRAIN_MAX_S
+            while self._is_busy(key) and time.monotonic() < drained_at:
+                await asyncio.sleep(DRAIN_S)
         finally:
             hot.turn_ends = 0.0
             hot.rests_until = time.monotonic() + REST_S
@@ -138,6 +149,8 @@ class Contention:
     async def _acquire(self, leases: Leases, key: str) -> Token | None:
         """The lease within the patience, else None: then we go on without it."""
         deadline = time.monotonic() + PATIENCE_S
+        # Whoever has the lease has most of a turn before it.
+        wait_s = 0.8 * TURN_S
         while True:
             try:
                 token = await leases.acquire(f"code:{key}", LEASE_MS)
@@ -145,7 +158,8 @@ class Contention:
                 return None
             if token is not None or time.monotonic() > deadline:
                 return token
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(wait_s)
+            wait_s = POLL_S
 
     def _release_parked(self, hot: _Hot) -> None:
         parked, hot.parked = hot.parked, []

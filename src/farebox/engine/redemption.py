@@ -103,7 +103,7 @@ class Desk:
         self._decider = Decider(notes)
         self._returns = Returns(notes, self.guard)
         self.careful = Careful(ledger, self, clock)
-        self.contention = Contention(leases, self._resubmit)
+        self.contention = Contention(leases, self._resubmit, self._is_busy)
         # Versions that a batch relied on when it lost; the careful path finds the losers.
         self.relied_on: dict[int, int] = {}
         # Counted for the metrics: batches, calls, lost comparisons, unknown outcomes.
@@ -235,6 +235,13 @@ class Desk:
             and (call.code_key, call.device, call.order_id) not in self._recent
             and not self.guard.blocked(call.guard)
             and not (self.contention.hot and self.contention.holds_up(call))
+        )
+
+    def _is_busy(self, code_key: str) -> bool:
+        """Whether decisions on a code are on their way to the database."""
+        in_flight = self._flight.calls if self._flight else ()
+        return any(
+            call.code_key == code_key for call in itertools.chain(in_flight, self._next_calls)
         )
 
     def _drop_next(self, error: DomainError) -> None:
