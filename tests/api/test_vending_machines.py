@@ -223,3 +223,26 @@ async def test_transaction_profiles(golden: Golden) -> None:
                 HALL | {"transactionProfile": 1}, 201, 90),
         Example("VEND-MACHINE-GET", "GET", "/machine/90", None, 200, {"transactionProfile": 1}),
     )  # fmt: skip
+
+
+async def test_groups_of_strangers_keep_their_machines(golden: Golden, api: Api) -> None:
+    """Whoever shares a machine neither sees nor changes that it is in others' groups."""
+    await api.execute("insert into vending.usergroup_location (usergroup, location) values (4, 2)")
+    groups = Example("VEND-MACHINE-POPULATE", "GET", "/machine/80/machineGroups", None, 200, [5])
+    none = Example("VEND-MACHINE-POPULATE", "GET", "/machine/80/machineGroups", None, 200, [],
+                   by="sam")  # fmt: skip
+    await golden(
+        none,
+        Example("VEND-MACHINE-UPDATE", "PATCH", "/machine/80", {"machineGroups": []}, by="sam"),
+        Example("VEND-MACHINE-REMOVE", "DELETE", "/machine/80/machineGroups/5", by="sam"),
+        Example("VEND-MACHINE-ADD", "PUT", "/machine/80/machineGroups/5", None, 400, by="sam"),
+        groups,
+        Example("VEND-MACHINEGROUP-CREATE", "POST", "/machinegroup",
+                {"name": "Mine", "machines": [80]}, 201, 6, by="sam"),
+        Example("VEND-MACHINE-UPDATE", "PATCH", "/machine/80", {"machineGroups": [5]}),
+        Example("VEND-MACHINEGROUP-POPULATE", "GET", "/machinegroup/6/machines", None, 200, [80],
+                by="sam"),
+        Example("VEND-MACHINE-REMOVE", "DELETE", "/machine/80/machineGroups/6", by="sam"),
+        none,
+        groups,
+    )  # fmt: skip

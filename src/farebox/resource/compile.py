@@ -104,18 +104,23 @@ def refers(resource: Resource, key: int) -> Query:
     return " union all ".join(tests), [key]
 
 
-def link(through: Link, parent: int, ids: Sequence[int]) -> Query:
+def link(through: Link, parent: int, ids: Sequence[int], target: Resource, view: View) -> Query:
     """Give the statement that adds associations where they are missing, one row for each added."""
     table, ours, theirs = through
-    text = f"insert into {table} ({ours}, {theirs}) select $1, x from unnest($2::int[]) as x"
-    return text + " on conflict do nothing returning 1", [parent, list(ids)]
+    seen = _seen("{parent}::int, t.id", target, "t.id = any({ids}::int[])")
+    text = f"insert into {table} ({ours}, {theirs}) {seen} on conflict do nothing returning 1"
+    return _bound(text, view.having(parent=parent, ids=list(ids)))
 
 
-def unlink(through: Link, parent: int, ids: Sequence[int], *, keep: bool = False) -> Query:
-    """Give the statement that removes the associations with these ids, or all others (`keep`)."""
+def unlink(
+    through: Link, parent: int, ids: Sequence[int], target: Resource, view: View, keep: bool = False
+) -> Query:
+    """Give the statement that removes the visible of these associations, or of others (`keep`)."""
     table, ours, theirs = through
-    test = f"{theirs} {'<> all' if keep else '= any'}($2::int[])"
-    return f"delete from {table} where {ours} = $1 and {test} returning 1", [parent, list(ids)]
+    test = f"l.{theirs} {'<> all' if keep else '= any'}({{ids}}::int[])"
+    test += f" and exists ({_seen('1', target, f't.id = l.{theirs}')})"
+    text = f"delete from {table} as l where l.{ours} = {{parent}}::int and {test} returning 1"
+    return _bound(text, view.having(parent=parent, ids=list(ids)))
 
 
 def notify(resource: Resource) -> Query:

@@ -66,7 +66,7 @@ async def insert(
         columns.setdefault(resource.owner, view.caller.group)
     async with _refusals(resource):
         key: int = (await _fetch(connection, sql.insert(resource, columns)))[0][0]
-    await _replace_links(write, key)
+    await _replace_links(write, key, catalogue)
     await _notify(connection, resource)
     return key
 
@@ -85,7 +85,7 @@ async def update(
         if resource.by_name[name].write[1] == "=" and values.pop(name) != getattr(current, name):
             raise InvalidError(f"{name} cannot change", fields={name: "cannot change"})
     await _prepare(write, catalogue)
-    touched = await _replace_links(write, key)
+    touched = await _replace_links(write, key, catalogue)
     async with _refusals(resource):
         query = sql.update(resource, key, _columns(write), view.now_ms, touch=touched)
         changed = bool(await _fetch(connection, query))
@@ -119,15 +119,15 @@ async def associate(
     current, _ = await _claim(connection, resource, key, view)
     write = Write(connection, resource, view, {association.alias: [other]}, current)
     await _prepare(write, catalogue if present else {})
-    change = sql.link if present else sql.unlink
-    if association.through and await _fetch(connection, change(association.through, key, [other])):
+    change, target = sql.link if present else sql.unlink, catalogue[association.target]
+    query = change(association.through or ("", "", ""), key, [other], target, view)
+    if await _fetch(connection, query):
         await _fetch(connection, sql.update(resource, key, {}, view.now_ms, touch=True))
         await _notify(connection, resource)
 
 
 async def _fetch(connection: Connection, query: sql.Query) -> list[Any]:
-    text, args = query
-    return list(await connection.fetch(text, *args))
+    return list(await connection.fetch(query[0], *query[1]))
 
 
 async def _one(connection: Connection, resource: Resource, query: sql.Query) -> Any:
@@ -178,13 +178,13 @@ def _columns(write: Write) -> dict[str, object]:
     return values | write.columns
 
 
-async def _replace_links(write: Write, key: int) -> bool:
+async def _replace_links(write: Write, key: int, catalogue: Catalogue) -> bool:
     changed = False
-    for association in write.resource.associations:
-        through = association.through
-        if through is not None and association.alias in write.values:
-            ids = write.values[association.alias] or []
-            for query in (sql.unlink(through, key, ids, keep=True), sql.link(through, key, ids)):
+    for one in write.resource.associations:
+        if one.through is not None and one.alias in write.values:
+            given = (one.through, key, write.values[one.alias] or [], catalogue[one.target])
+            others = sql.unlink(*given, write.view, keep=True)
+            for query in (others, sql.link(*given, write.view)):
                 changed = bool(await _fetch(write.connection, query)) or changed
     return changed
 
