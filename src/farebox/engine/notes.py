@@ -75,6 +75,13 @@ class Notes:
             return (voucher_id, call.refund)
         return (voucher_id, call.device, call.order_id)
 
+    def other_key(self, call: Call, slot: int, record: Any) -> tuple[Any, ...]:
+        """How others may name the redemption of this call: by its order, or by its id."""
+        voucher_id = self.shelf.book.voucher_id(slot)
+        if call.op == REFUND:
+            return (voucher_id, record["device"], record["order_id"])
+        return (voucher_id, record["id"])
+
     def find_order(self, call: Call, orders: Orders) -> tuple[int, Any]:
         """The candidate that holds a record of this order, and the record or None."""
         for slot in call.slots:

@@ -65,10 +65,12 @@ class Returns:
         )  # fmt: skip
         text = self._spell(slot, 0, record["amount_off"], notes.worth(slot, decision))
         batch.rolled_back.append((call.code_key, record["id"], batch.now_ms, text))
-        # A second rollback of the order in this batch gets the same answer.
-        orders[notes.order_key(call, slot)] = {
-            **record, "state": ROLLED_BACK, "rollback_response": text,
-        }  # fmt: skip
+        # Whoever gives it back again in this batch, by its order or by its id, gets this answer.
+        again = {**record, "state": ROLLED_BACK, "rollback_response": text}
+        orders[notes.order_key(call, slot)] = again
+        other = notes.other_key(call, slot, record)
+        if other in orders and orders[other]["id"] == record["id"]:
+            orders[other] = again
         notes.answer(batch, call, slot, 0, text)
 
     def _bury(self, call: Call, batch: Batch, orders: Orders) -> None:
