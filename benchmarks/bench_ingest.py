@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.fleet import Fleet, fleet
 from benchmarks.loop import Measured, summary
 from benchmarks.report import Metric
-from farebox.api.vending.wire_ingest import SALES
+from farebox.api.vending.batches import SALES
 from farebox.engine.access import Principal
 from farebox.engine.ingestion import Ingestion
 from farebox.storage.partitions import make_ahead

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farebox.demo import load_fixture
-from farebox.domain.errors import UnauthorizedError
+from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.domain.records import Event, Log, Payment, Record, Sale, fingerprint
 from farebox.engine.access import Principal
 from farebox.engine.ingestion import Batch, Ingestion, Result
@@ -286,6 +286,19 @@ async def test_watchers_are_told_of_new_records_only(pool: Pool, ingestion: Inge
     for records in (both, both, [sale(2), both[1]]):
         await send(ears, records)
     assert [{80, 82}, {80}] == told
+
+
+async def test_too_many_batches_are_told_to_come_again(ingestion: Ingestion, pool: Pool) -> None:
+    """One at work and two in the line: of five two are busy, and later as welcome as ever."""
+    narrow = Ingestion(pool, SettableClock(), at_once=1, waiting_max=2)
+    results = await asyncio.gather(
+        *(send(narrow, [sale(n)]) for n in range(1, 6)), return_exceptions=True
+    )
+    busy = [one for one in results if isinstance(one, UnavailableError) and one.code == "busy"]
+    assert (2, 3) == (len(busy), sum(isinstance(one, Result) for one in results))
+    for number in range(1, 6):
+        await send(narrow, [sale(number)])
+    await check(pool, [sale(number) for number in range(1, 6)])
 
 
 async def test_a_device_that_was_removed(ingestion: Ingestion, pool: Pool) -> None:

@@ -9,12 +9,14 @@ kept as a dead letter.
 Every record is read at the place, currency and assortment that its machine has when it is stored.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from farebox.domain.errors import UnauthorizedError
+from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.domain.records import (
     AHEAD_MS_MAX,
     Event,
@@ -31,6 +33,9 @@ from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+# Batches stored at once, so that others find a connection too, and batches that may wait for that.
+AT_ONCE: Final = 6
+WAITING_MAX: Final = 200
 # Of a dead letter's text; a longer one is cut.
 _LETTER_CHARS_MAX: Final = 8192
 
@@ -91,12 +96,21 @@ class Ingestion:
     """Stores batches of sales, logs and events for gateways."""
 
     def __init__(
-        self, pool: Pool, clock: Callable[[], int], *, touched: Touched = lambda _: None
+        self,
+        pool: Pool,
+        clock: Callable[[], int],
+        *,
+        touched: Touched = lambda _: None,
+        at_once: int = AT_ONCE,
+        waiting_max: int = WAITING_MAX,
     ) -> None:
         """`touched` is told the machines of a batch once their new records are stored."""
         self._pool = pool
         self._clock = clock
         self._touched = touched
+        self._places = asyncio.Semaphore(at_once)
+        self._waiting = 0
+        self._waiting_max = waiting_max
 
     async def sales(self, gateway: Principal, batch: Batch[Sale]) -> Result:
         """Stores sales with their payments."""
@@ -117,8 +131,8 @@ class Ingestion:
         stream: _Stream,
         write: Callable[[Connection, list[Reported[R]], int], Awaitable[None]],
     ) -> Result:
-        now_ms = self._clock()
-        async with transaction(self._pool) as connection:
+        async with self._place(), transaction(self._pool) as connection:
+            now_ms = self._clock()
             machines = await _lock(connection, gateway, batch.hostnames)
             reported, rejected = _sort_out(gateway, batch, machines, now_ms)
             fresh, conflicts = await _claim(connection, stream, reported)
@@ -138,6 +152,21 @@ class Ingestion:
             # What is below it was reported for every machine of the batch.
             cursor=min(cursors.values()) if cursors else own[stream.synced],
         )
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Waits for a place; UnavailableError (busy) where too many wait already."""
+        if self._waiting >= self._waiting_max:
+            raise UnavailableError("Too many batches come at once; try again", "busy")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 async def _lock(

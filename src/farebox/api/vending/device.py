@@ -11,6 +11,7 @@ from litestar.params import FromPath
 
 from farebox.api.operations import documented
 from farebox.api.services import Services
+from farebox.api.vending import batches
 from farebox.api.vending import wire_ingest as wire
 from farebox.api.vending.dialect import (
     Answer,
@@ -60,7 +61,7 @@ def _reports(services: Services) -> list[HTTPRouteHandler]:
     )
     async def transactions(request: Call) -> Answer:
         """Stores sales with their payments, each once."""
-        batch = wire.SALES.read(await _batch_body(request), principal(request).name)
+        batch = batches.SALES.read(await _batch_body(request), principal(request).name)
         return _told(await ingestion.sales(principal(request), batch))
 
     @post(
@@ -70,7 +71,7 @@ def _reports(services: Services) -> list[HTTPRouteHandler]:
     )
     async def logs(request: Call) -> Answer:
         """Stores logs, each once."""
-        batch = wire.LOGS.read(await _batch_body(request), principal(request).name)
+        batch = batches.LOGS.read(await _batch_body(request), principal(request).name)
         return _told(await ingestion.logs(principal(request), batch))
 
     @post(
@@ -80,7 +81,7 @@ def _reports(services: Services) -> list[HTTPRouteHandler]:
     )
     async def iotevents(request: Call) -> Answer:
         """Stores events, each once."""
-        batch = wire.EVENTS.read(await _batch_body(request), principal(request).name)
+        batch = batches.EVENTS.read(await _batch_body(request), principal(request).name)
         return _told(await ingestion.events(principal(request), batch))
 
     return [transactions, logs, iotevents]
