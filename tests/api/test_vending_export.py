@@ -97,6 +97,43 @@ async def test_products_and_what_can_be_made_of_them(golden: Golden) -> None:
     await golden(*GOLDEN)
 
 
+async def test_combinations_are_all_there(api: Api) -> None:
+    """Of every machine each base product with each flavour or none and each extra or none."""
+    root = await api.login("root")
+    kinds: dict[str, dict[int, list[tuple[int, str, int]]]] = {
+        "product": {80: [(20, "Soup", 200)], 81: [(3, "Cola", 150), (11, "Water", 90)]},
+        "productflavour": {80: [(1002, "Mint", 7)], 81: [(1000, "Lime", 5), (1, "Ice", 0)]},
+        "productextra": {80: [(2002, "Lid", 1), (5, "Cup", 2)], 81: []},
+    }
+    for kind, rows in kinds.items():
+        for machine, items in rows.items():
+            for plu, name, price in items:
+                body = {"plu": plu, "name": name, "price": price}
+                await root.post(f"/machine/{machine}/{kind}", body)
+    kinds["product"][80] += [(1, "Coffee", 100), (2, "Tea", 90), (1001, "Milk", 20),
+                             (2001, "Sugar", 5)]  # fmt: skip
+    expected = [
+        [str(machine), "-".join([str(base[0]), *_numbers(flavour, extra)]),
+         " + ".join(one[1] for one in (base, flavour, extra) if one),
+         str(sum(one[2] for one in (base, flavour, extra) if one))]
+        for machine in (80, 81)
+        for base in sorted(kinds["product"][machine])
+        for flavour in (None, *sorted(kinds["productflavour"][machine]))
+        for extra in (None, *sorted(kinds["productextra"][machine]))
+    ]  # fmt: skip
+    path = "/export/product?columns=machine,plu,name,price&where[machine]=80,81&exportAll=true"
+    assert expected == (await _cells(root, path))[1:]
+    by_number = sorted(expected, key=lambda row: [int(n or -1) for n in row[1].split("-")])
+    assert by_number == (await _cells(root, f"{path}&sort=plu"))[1:]
+
+
+def _numbers(flavour: Any, extra: Any) -> list[str]:
+    """What follows the base product's number."""
+    if extra:
+        return [str(flavour[0]) if flavour else "", str(extra[0])]
+    return [str(flavour[0])] if flavour else []
+
+
 async def test_other_resources(golden: Golden) -> None:
     """Columns of singular aliases, zones, headers, and JSON for who asks for nothing else."""
     await golden(*OTHERS)

@@ -33,7 +33,11 @@ LIFE = (
     Example("VEND-IMAGE-GET", "GET", "/image/1", answer={
         "id": 1, "thumbnail": data("png"), "original": "https://example.test/b.png",
         "userGroup": 2}),
-    Example("VEND-IMAGE-LIST", "GET", "/image", answer=[1]),
+    Example("VEND-IMAGE-LIST", "GET", "/image", answer=[
+        {"id": 1, "thumbnail": data("png"), "original": "https://example.test/b.png"}]),
+    Example("VEND-IMAGE-UPDATE", "PUT", "/image/1", {"original": data("gif")}),
+    Example("VEND-IMAGE-LIST", "GET", "/image?sort=createdAt", answer=[{"original": None}]),
+    Example("VEND-IMAGE-GET", "GET", "/image/1", answer={"original": data("gif")}),
     Example("VEND-IMAGE-GET", "GET", "/image/1", status=404, by="sam"),
     Example("VEND-IMAGE-DELETE", "DELETE", "/image/1"),
     Example("VEND-IMAGE-LIST", "GET", "/image", answer=[]),

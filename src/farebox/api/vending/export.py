@@ -40,7 +40,7 @@ EXPORTABLE: Final = (
 )  # fmt: skip
 _OWN: Final = ("columns", "filename", "timezone", "exportAll", "access_token")
 # What orders combinations by their numbers; as text, 10 would come before 2.
-_BY_PLU: Final = Field("plu", "int", column="id")
+_BY_PLU: Final = Field("plu", "int", column="rank")
 
 
 class _Asked(msgspec.Struct):

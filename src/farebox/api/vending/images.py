@@ -1,21 +1,32 @@
 """Images: a thumbnail and an original, each embedded in the row or named by address.
 
 An embedded image is a data URL whose bytes are what its type says (vending-platform.md 2.5). An
-`https://` address is stored and never fetched, so whether there is an image is not known.
+`https://` address is stored and never fetched, so whether there is an image is not known. A list
+holds 100 images at most and shows no embedded originals, which would be megabytes each: they are in
+the image itself.
 """
 
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
+from farebox.api.operations import documented
 from farebox.api.vending import tenancy
-from farebox.api.vending.blueprint import Blueprint, Exposed, operations
+from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations
+from farebox.api.vending.bodies import rows
+from farebox.api.vending.dialect import Answer, Call, principal, reply, require
+from farebox.api.vending.filters import parse
+from farebox.api.vending.sight import counted
 from farebox.domain.errors import InvalidError
+from farebox.resource import store
 from farebox.resource.definition import CREATED, ID, UPDATED, Field, Resource, Write
 
 IMAGE_BODY_BYTES_MAX: Final = 4 << 20
+LISTED_MAX: Final = 100
 BYTES_MAX: Final[Mapping[str, int]] = {"thumbnail": 256 << 10, "original": 3 << 20}
 _URL: Final = r"https://[^\s\"<>\\]{1,2000}"
 _DATA: Final = r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}"
@@ -26,6 +37,10 @@ _MAGIC: Final[Mapping[str, tuple[tuple[bytes | None, ...], ...]]] = {
     "gif": ((b"GIF87a",), (b"GIF89a",)),
     "webp": ((b"RIFF", None, b"WEBP"),),
 }
+
+
+# An original, unless it is embedded.
+_ADDRESS: Final = "case when t.original not like 'data:%' then t.original end"
 
 
 async def _prepare(write: Write) -> None:
@@ -86,7 +101,14 @@ IMAGE = Resource(
 
 EXPOSED: Final = (Exposed(resource=IMAGE, operations={}),)
 _ROUTED: Final = Exposed(
-    resource=IMAGE, operations=operations("VEND-IMAGE", "list get create update delete")
+    resource=IMAGE, operations=operations("VEND-IMAGE", "get create update delete")
+)
+_LISTED: Final = replace(
+    IMAGE,
+    fields=tuple(
+        replace(one, write="--", column=_ADDRESS if one.name == "original" else one.column)
+        for one in IMAGE.fields
+    ),
 )
 
 
@@ -95,4 +117,16 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     handlers = made.routes(_ROUTED)
     for handler in handlers:
         handler.request_max_body_size = IMAGE_BODY_BYTES_MAX
-    return handlers
+
+    @get("/image", **documented("VEND-IMAGE-LIST", None, rows(IMAGE), query=CRITERIA))
+    async def list_images(request: Call) -> Answer:
+        """The images, without embedded originals."""
+        criteria = parse(_LISTED, request.query_params.multi_items())
+        require(principal(request), "image:read")
+        async with made.services.pool.acquire() as connection:
+            page = await store.list_rows(
+                connection, _LISTED, criteria, made.view(request), hard_cap=LISTED_MAX
+            )
+        return reply(page.rows, headers=counted(page.total, truncated=page.truncated))
+
+    return [*handlers, list_images]

@@ -6,8 +6,9 @@
 
 -- name: combinations
 -- Every base product alone and with each flavour, each extra, and both (vending-platform.md 4.5).
--- The id orders the rows of a machine by their numbers.
-(select array[b.plu, coalesce(f.plu, -1), coalesce(e.plu, -1), b.machine] as id, b.id as product,
+-- The id orders the rows by machine, then by their numbers; the rank by their numbers alone.
+(select array[b.machine, b.plu, coalesce(f.plu, -1), coalesce(e.plu, -1)] as id,
+        array[b.plu, coalesce(f.plu, -1), coalesce(e.plu, -1)] as rank, b.id as product,
         b.machine, b.class, b.barcode, b.report_name, b.internal_ref, b.remote_price, b.vatrate,
         b.ledger, b.subledger, b.created_at_ms, b.updated_at_ms,
         b.plu || case when f.plu is null and e.plu is null then ''
