@@ -63,7 +63,6 @@ from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
 DAY_MS: Final = 86_400_000
 HOUR_S: Final = 3600.0
 MINUTE_S: Final = 60.0
-MINUTE_S: Final = 60.0
 _log = structlog.get_logger("farebox")
 
 
@@ -189,13 +188,13 @@ def _leases(settings: Settings, stack: AsyncExitStack) -> Leases:
     return shared
 
 
-def keys_of(settings: Settings) -> KeyRing:
+def keys_of(settings: Settings, say: Callable[[str], None] = _log.info) -> KeyRing:
     """The given key ring, or the one in the data directory, made on the first start."""
     if settings.secrets:
         return KeyRing(settings.secrets)
     path: Path = settings.data_dir / "secrets"
     if not path.exists():
-        _log.info("secrets.made", path=str(path))
+        say(f"Made the key ring {path}, readable by its owner only")
     return KeyRing.kept_in(path)
 
 
@@ -255,7 +254,6 @@ def _worker(settings: Settings, services: Services) -> Worker:
     replay_ms = settings.replay_window_days * DAY_MS
     periodic = {
         "partitions": (HOUR_S, lambda: partitions.make_ahead(pool, clock())),
-        "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "upkeep": (
             HOUR_S / 4,

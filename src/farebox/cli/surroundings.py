@@ -90,7 +90,7 @@ def keys_of(settings: Settings) -> KeyRing:
     """The key ring that a service with these settings signs with."""
     from farebox import app
 
-    return app.keys_of(settings)
+    return app.keys_of(settings, err.print)
 
 
 def log_to_stderr() -> None:
