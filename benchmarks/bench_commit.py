@@ -19,7 +19,8 @@ from benchmarks.baselines import REQUEST, RESPONSE
 from benchmarks.fleet import Fleet, code_of
 from farebox.storage import redemption as store
 
-MIGRATION = Path(store.__file__).with_name("migrations") / "0004_commit.sql"
+MIGRATION = Path(store.__file__).with_name("migrations") / "0070_lean_commit.sql"
+CREATE = "create or replace function voucher.commit_batch"
 BATCH = 64
 NEVER_MS = 2**63 - 1
 
@@ -39,7 +40,7 @@ VARIANTS: tuple[Variant, ...] = (
     (
         "no campaign locks",
         "no advisory lock and no comparison of policy revisions",
-        _without("  perform pg_advisory_xact_lock_shared", "  if cardinality(held_ids)"),
+        _without("  -- An assignment needs no executor", "  if cardinality(held_ids)"),
         {},
     ),
     (
@@ -118,7 +119,7 @@ class _Batches:
             states.append(
                 (
                     row["id"], version, version + 1, count, 100 * count, count, 100 * count,
-                    row["period_end_ms"], 0, None, None, 1, None, None, 0, self._now_ms, 2,
+                    row["period_end_ms"], 0, None, None, 1, None, None, None, self._now_ms, 2,
                 )
             )  # fmt: skip
         redemptions = [
@@ -146,23 +147,25 @@ class _Batches:
 
 
 async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """Microseconds per redemption of every variant, medians over interleaved rounds."""
+    """Microseconds per redemption of every variant, the best of interleaved rounds.
+
+    The best, because whatever else the machine does can only add to a commit.
+    """
     connection = await asyncpg.connect(fleet.dsn, statement_cache_size=200)
     try:
         text = MIGRATION.read_text()
-        text = text[text.index("create function voucher.commit_batch") : text.index("end $$;") + 7]
+        text = text[text.index(CREATE) :]
+        text = text[: text.index("end $$;") + 7]
         await connection.execute("create schema if not exists bench")
         for index, (_, _, edit, _) in enumerate(VARIANTS):
             name = f"create or replace function bench.commit_{index}"
-            await connection.execute(
-                edit(text).replace("create function voucher.commit_batch", name)
-            )
+            await connection.execute(edit(text).replace(CREATE, name))
         numbers = random.Random(1).sample(range(fleet.vouchers), min(fleet.vouchers, 50_000))
         campaigns = await connection.fetch(
             "select id, policy_revision from voucher.campaign where id = any($1) order by id",
             list(fleet.campaigns),
         )
-        times: dict[str, list[float]] = {name: [] for name, *_ in VARIANTS}
+        times: dict[str, list[float]] = {name: [] for name, *_ in VARIANTS} | {"tier 2": []}
         for _ in range(rounds):
             for index, (name, _, _, options) in enumerate(VARIANTS):
                 rows = await connection.fetch(
@@ -172,12 +175,10 @@ async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list
                 )
                 batches = _Batches(rows, campaigns, now_ms)
                 times[name].append(await _measure(connection, index, batches, options, seconds))
-        times["tier 2"] = [
-            await _careful(connection, numbers, now_ms, seconds) for _ in range(rounds)
-        ]
+            times["tier 2"].append(await _careful(connection, numbers, now_ms, seconds))
     finally:
         await connection.close()
-    whole = sorted(times["whole"])[rounds // 2]
+    whole = min(times["whole"])
     about = {name: what for name, what, *_ in VARIANTS} | {
         "tier 2": "locks by code, orders read under them, the same commit, four round trips"
     }
@@ -185,8 +186,8 @@ async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list
         {
             "part": name,
             "what": about[name],
-            "us": round(sorted(measured)[rounds // 2], 1),
-            "share_of_whole": round(sorted(measured)[rounds // 2] / whole, 2),
+            "us": round(min(measured), 1),
+            "share_of_whole": round(min(measured) / whole, 2),
         }
         for name, measured in times.items()
     ]
@@ -204,11 +205,14 @@ async def _measure(
     if not keyed:
         await connection.execute("drop index voucher.redemption_order_once")
     try:
-        done, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            await statement.fetchval(*batches.columns(**options))
+        done, spent_s, ends = 0, 0.0, time.perf_counter() + seconds
+        while time.perf_counter() < ends:
+            columns = batches.columns(**options)
+            sent = time.perf_counter()
+            await statement.fetchval(*columns)
+            spent_s += time.perf_counter() - sent
             done += BATCH
-        return (time.perf_counter() - began) / done * 1e6
+        return spent_s / done * 1e6
     finally:
         if not keyed:
             await connection.execute(
@@ -219,13 +223,14 @@ async def _measure(
 
 async def _careful(connection: Any, numbers: list[int], now_ms: int, seconds: float) -> float:
     """The careful path's statements around the same commit."""
-    done, began = 0, time.perf_counter()
+    done, spent_s, ends = 0, 0.0, time.perf_counter() + seconds
     draw = random.Random(11)
     order = random.randrange(2**40)
     statement = await connection.prepare(_call(0))
-    while time.perf_counter() - began < seconds:
+    while time.perf_counter() < ends:
         codes = sorted(code_of(number) for number in draw.sample(numbers, BATCH))
         order += 1
+        sent = time.perf_counter()
         async with connection.transaction():
             await connection.fetchval(store.SQL.lock_campaigns, codes)
             rows = await connection.fetch(store.SQL.lock_codes, codes)
@@ -240,8 +245,9 @@ async def _careful(connection: Any, numbers: list[int], now_ms: int, seconds: fl
             campaigns.sort(key=lambda row: row["id"])
             batches = _Batches(rows, campaigns, now_ms)
             await statement.fetchval(*batches.columns())
+        spent_s += time.perf_counter() - sent
         done += BATCH
-    return (time.perf_counter() - began) / done * 1e6
+    return spent_s / done * 1e6
 
 
 async def main() -> None:
@@ -253,7 +259,7 @@ async def main() -> None:
         int(os.environ.get("VOUCHERS", "1000000")), now_ms, lambda _done, _of: None
     ) as filled:
         for row in await run(
-            filled, now_ms, seconds=float(os.environ.get("SECONDS_EACH", "3")), rounds=5
+            filled, now_ms, seconds=float(os.environ.get("SECONDS_EACH", "1")), rounds=7
         ):
             print(f"| {row['part']} | {row['us']} | {row['share_of_whole']} | {row['what']} |")
 
