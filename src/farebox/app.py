@@ -33,7 +33,7 @@ from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
-from farebox.engine.integrations import PURPOSE, Deliveries
+from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
@@ -260,6 +260,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
             lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),
         ),
         "commands": (EXPIRE_S, services.commands.expire),
+        "integrations": (FORGET_S, services.deliveries.forget),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
     }

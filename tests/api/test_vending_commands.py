@@ -4,7 +4,7 @@ from tests.api.conftest import Api, Golden
 from tests.golden import Example
 
 REBOOT = "/command/gw-0080/reboot"
-BULK = {"filter": {"type": "location", "ids": [2]}, "params": [{}]}
+BULK = {"filter": {"type": "machinegroup", "ids": [5]}, "params": [{}]}
 QUEUED = {
     "id": 1, "machine": 80, "command": "reboot", "params": [], "state": "queued", "result": None,
     "createdAt": "2026-03-10T09:00:00Z", "updatedAt": "2026-03-10T09:00:00Z", "deliveredAt": None,
@@ -71,6 +71,9 @@ REFUSED = (
     bulk(BULK | {"params": [1]}, 400, {"fields": {"params": "must be an array of objects"}}),
     bulk(BULK | {"params": [{"a": "x" * 5000}]}, 400),
     bulk(BULK | {"params": [{}] * 17}, 400),
+    bulk(BULK | {"params": [{"a": "\0"}]}, 400),
+    send("/command/%00/reboot", {}, 404),
+    send("/command/gw%200080/reboot", {}, 404),
     bulk(BULK, 400, path="/command/rm"),
 )  # fmt: skip
 

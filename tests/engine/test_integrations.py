@@ -250,6 +250,17 @@ async def test_what_cannot_be_sent(line: Line) -> None:
     assert str(text).startswith("not reached")
 
 
+async def test_done_jobs_are_forgotten(line: Line) -> None:
+    """A job that succeeded is shown for 90 days, a failed one as long as its integration."""
+    await line.sell(2)
+    line.receiver.answer = lambda count: reply(400 if count == 1 else 200)
+    await line.deliveries.settle()
+    for days, left in ((90, 2), (1, 1)):
+        line.clock.advance_ms(days * 86_400_000)
+        await line.deliveries.forget()
+        assert left == len(await line.states())
+
+
 async def test_nobody_works_without_leases(line: Line) -> None:
     """While nobody can say who works, jobs wait."""
 

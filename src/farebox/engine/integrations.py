@@ -32,6 +32,9 @@ _POLL_S: Final = 1.0
 # A worker waits so long for the next request; for longer it comes back.
 _LINGER_MS: Final = 5_000
 _AT_ONCE: Final = 8
+# How long a job that succeeded is shown.
+_KEPT_MS: Final = 90 * 86_400_000
+FORGET_S: Final = 600.0
 _log = structlog.get_logger("farebox.integrations")
 _encode = msgspec.json.Encoder().encode
 
@@ -135,6 +138,12 @@ class Deliveries:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def forget(self) -> str:
+        """Remove jobs that succeeded long ago."""
+        async with storage_errors():
+            done: str = await self._pool.execute(SQL.forget, self._clock() - _KEPT_MS)
+        return done
 
     async def settle(self) -> None:
         """Work on what is due until it is done; for tests and tools."""

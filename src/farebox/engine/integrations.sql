@@ -80,3 +80,10 @@ update vending.integrationjob
 -- What a connector says about the integrations that name it.
 select throttle_ms, max_retries, retry_throttle_ms, stop_on_failure
   from vending.connector where id = $1
+
+-- name: forget
+-- Jobs that were done long ago; the sale itself stays.
+delete from vending.integrationjob
+ where id in (select id from vending.integrationjob
+               where state = 'success' and updated_at_ms < $1
+               order by updated_at_ms limit 10000)

@@ -6,6 +6,7 @@ is queued, and it stays visible as cancelled. Seeing needs `devicecommand:read`,
 back `command:write`.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 PARAMS_MAX: Final = 16
 PARAMS_BYTES_MAX: Final = 4096
+_HOSTNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
 class CommandSend(msgspec.Struct):
@@ -170,8 +172,10 @@ def _history(made: Blueprint) -> list[HTTPRouteHandler]:
 
 
 async def _find_machine(made: Blueprint, request: Call, hostname: str) -> int:
-    view = made.view(request).having(hostname=hostname[:64])
+    view = made.view(request).having(hostname=hostname)
     try:
+        if not _HOSTNAME.fullmatch(hostname):
+            raise NotFoundError("No machine can be called so")
         row = await store.read(
             made.services.pool, made.catalogue["machine"], 0, view, SQL.has_hostname
         )
@@ -193,6 +197,15 @@ def _objects(body: Fields) -> list[object]:
     params = [*(body.array("params", high=PARAMS_MAX, required=True) or [])]
     if not all(isinstance(one, dict) for one in params):
         body.wrong("params", "must be an array of objects")
-    elif len(msgspec.json.encode(params)) > PARAMS_BYTES_MAX:
+        return []
+    try:
+        text = msgspec.json.encode(params)
+    except (ValueError, OverflowError):
+        body.wrong("params", "must hold numbers and texts of the usual size")
+        return []
+    if len(text) > PARAMS_BYTES_MAX:
         body.wrong("params", f"must have at most {PARAMS_BYTES_MAX} bytes as JSON")
+    elif b"\\u0000" in text:
+        # PostgreSQL keeps no JSON that holds it.
+        body.wrong("params", "must not contain NUL")
     return params

@@ -198,3 +198,5 @@ create index integrationjob_open
   on vending.integrationjob (integration, id) where state in ('pending', 'running');
 create index integrationjob_failed
   on vending.integrationjob (integration, id) where state = 'failed';
+create index integrationjob_done
+  on vending.integrationjob (updated_at_ms) where state = 'success';
