@@ -258,10 +258,6 @@ class Worker:
             cause = error.__cause__ or error
             text = f"{type(cause).__name__}: {cause}"
             _log.warning("housekeeping.postponed", work=name, error=text)
-        except UnavailableError as error:
-            cause = error.__cause__ or error
-            text = f"{type(cause).__name__}: {cause}"
-            _log.warning("housekeeping.postponed", work=name, error=text)
         except Exception as error:  # noqa: BLE001 - one broken chore must not end the others
             _log.error("housekeeping.failed", work=name, error=f"{type(error).__name__}: {error}")
         else:
