@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint types bench check crash
+.PHONY: help build run test lint types bench check crash generated
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -25,6 +25,9 @@ check: test ## what CI runs: the same as `make test`
 
 crash: $(VENV)/.tested ## the long crash run: a hundred SIGKILLs under load, nothing lost or doubled
 	$(BIN)/python -m tests.crash
+
+generated: $(VENV)/.tested ## 20 000 calls made up from the OpenAPI document, every answer judged
+	$(BIN)/python -W ignore -m tests.api.generated
 
 lint: $(VENV)/.tested ## format, ruff, cython-lint and import contracts
 	$(BIN)/ruff format --check src tests benchmarks

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks import baselines, bench_engine, bench_http, bench_ingest, fleet, report
+from benchmarks import baselines, bench_engine, bench_http, bench_ingest, bench_list, fleet, report
 from benchmarks.loop import Measured
 from benchmarks.report import Metric, Report
 
@@ -73,17 +73,19 @@ async def _served(
 
     metrics: dict[str, Metric] = {}
     async with fleet.fleet(vouchers, wall_clock(), filled) as filled_fleet:
-        if not only.startswith(("http", "ingest")):
+        if not only.startswith(("http", "ingest", "list")):
             plan = bench_engine.QUICK if quick else bench_engine.FULL
             with baselines.redis_server() as redis:
                 metrics |= await bench_engine.measure(
                     filled_fleet, redis, plan, wall_clock, lambda text: say(f"engine: {text}")
                 )
-        if not only.startswith(("engine", "ingest")):
+        if not only.startswith(("engine", "ingest", "list")):
             async with bench_http.site(filled_fleet, wall_clock) as site:
                 http_plan = bench_http.QUICK if quick else bench_http.FULL
                 metrics |= bench_http.measure(site, http_plan, lambda text: say(f"HTTP: {text}"))
-        if not only.startswith(("engine", "http")):
+        if only.startswith("list") or not (quick or only):
+            metrics |= await bench_list.measure(filled_fleet, wall_clock, say, quick=quick)
+        if not only.startswith(("engine", "http", "list")):
             metrics |= await bench_ingest.measure(filled_fleet, wall_clock, say, quick=quick)
         counted, recorded = await fleet.counted(filled_fleet.dsn)
         if counted != recorded:

@@ -6,7 +6,7 @@ same application behind uvicorn on loopback, for what only bytes on a wire can s
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.clocks import SettableClock
 from tests.conftest import shows
 from tests.contract import Contract
 from tests.golden import Example, difference
+from tests.servers import Databases
 
 
 class Caller:
@@ -130,13 +131,39 @@ async def running(
         yield services, assemble(services, settings)
 
 
-@pytest.fixture
-async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncIterator[Api]:
+@asynccontextmanager
+async def opened(database: str, clock: SettableClock, folder: Path) -> AsyncIterator[Api]:
     """The application, called directly."""
-    async with running(database, clock, tmp_path) as (services, app):
+    async with running(database, clock, folder) as (services, app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
             yield Api(app, client, services, clock)
+
+
+@pytest.fixture
+async def api(database: str, clock: SettableClock, tmp_path: Path) -> AsyncIterator[Api]:
+    """The application on a database of the test's own."""
+    async with opened(database, clock, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for all examples of a property."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def shared_api(
+    databases: Databases, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    """The application on a database that all tests of a module change."""
+    dsn = databases.create()
+    made = opened(dsn, SettableClock(), tmp_path_factory.mktemp("shared"))
+    yield loop.run(made.__aenter__())
+    loop.run(made.__aexit__(None, None, None))
+    databases.drop(dsn)
 
 
 class Golden:

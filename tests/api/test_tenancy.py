@@ -1,49 +1,14 @@
 """Tenancy over HTTP on random forests, against a plain reference (vending-platform.md 4.2)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
-import httpx
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.conftest import Api, Caller, running
-from tests.clocks import SettableClock
+from tests.api.conftest import Api, Caller
 from tests.forests import GROUPS, RESOURCES, World, fill, worlds
 
 NOBODYS = 9999
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for all examples."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@asynccontextmanager
-async def _opened(dsn: str, folder: Path) -> AsyncIterator[Api]:
-    clock = SettableClock()
-    async with running(dsn, clock, folder) as (services, app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
-            yield Api(app, client, services, clock)
-
-
-@pytest.fixture(scope="module")
-def forest(
-    databases: Any, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Api]:
-    """The application on a database that is refilled by every example."""
-    dsn = databases.create()
-    opened = _opened(dsn, tmp_path_factory.mktemp("forest"))
-    yield loop.run(opened.__aenter__())
-    loop.run(opened.__aexit__(None, None, None))
-    databases.drop(dsn)
 
 
 async def _callers(api: Api) -> list[Caller]:
@@ -100,9 +65,11 @@ async def _check_rows(world: World, callers: list[Caller]) -> None:
 )
 @given(world=worlds(), moved=st.integers(2, GROUPS), above=st.integers(1, GROUPS))
 def test_everybody_sees_the_reference(
-    forest: Api, loop: asyncio.Runner, world: World, moved: int, above: int
+    shared_api: Api, loop: asyncio.Runner, world: World, moved: int, above: int
 ) -> None:
     """Lists, rows and rights on a forest; and all lists again after a group has moved."""
+
+    forest = shared_api
 
     async def check() -> None:
         await fill(forest.services.pool, world)

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from benchmarks.bench_list import SQL
 
 from farebox.api.vending.filters import parse
 from farebox.api.vending.resources import CATALOGUE
@@ -17,36 +18,8 @@ from farebox.resource.definition import View
 from tests.resource.samples import Person
 from tests.servers import Databases
 
-GROUPS, LOCATIONS, MACHINES = 10_000, 100_000, 1_000_000
+GROUPS, MACHINES = 10_000, 1_000_000
 LARGE = {"machine", "location"}
-
-# A tree of a hundred groups with 99 groups each under the root, ten locations each, ten machines
-# at every location. The indexes are made at the end, as any load of this size would do it.
-WORLD = f"""
-set maintenance_work_mem = '256MB';
-set session_replication_role = replica;
-create temp table kept as
-  select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as made
-  from pg_index where indrelid = 'vending.machine'::regclass and not indisprimary;
-do $$ declare one record; begin
-  for one in select name from kept loop execute 'drop index ' || one.name; end loop;
-end $$;
-insert into vending.usergroup (id, parent, name, created_at_ms, updated_at_ms)
-  select n, case when n = 1 then null when n <= 101 then 1 else 2 + n % 100 end, n, 0, 0
-  from generate_series(1, {GROUPS}) n;
-insert into vending.location
-    (id, owner, name, address, postcode, city, country, time_zone, created_at_ms, updated_at_ms)
-  select n, 1 + n % {GROUPS}, 'location ' || n, '', '', 'city ' || n % 500, 'NL', 'UTC', 0, 0
-  from generate_series(1, {LOCATIONS}) n;
-insert into vending.machine
-    (id, location, name, hostname, currency, tag, created_at_ms, updated_at_ms)
-  select n, 1 + n % {LOCATIONS}, 'machine ' || n, 'host-' || n, 978, 'tag ' || n % 50, 0, 0
-  from generate_series(1, {MACHINES}) n;
-do $$ declare one record; begin
-  for one in select made from kept loop execute one.made; end loop;
-end $$;
-analyze vending.usergroup, vending.location, vending.machine;
-"""
 
 # What lists are asked for, by resource.
 QUERIES = (
@@ -82,7 +55,8 @@ def world(databases: Databases) -> Iterator[str]:
 
 async def _filled(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
-    await connection.execute(WORLD)
+    await connection.execute(f"set list.machines = {MACHINES}")
+    await connection.execute(SQL.fill)
     await connection.close()
 
 

@@ -1,0 +1,200 @@
+"""A list of a hundred machines with two filters and a sort, beside a handler written for just it.
+
+Both answer inside the same framework to the same caller, with the same rows, the total and the same
+sign-in; the handwritten one knows its one question in advance. Compared is the processor time of
+the serving process per request, in turns; the database's share is the same for both. The world has
+a million machines (100 000 when quick), of which the caller sees a hundredth.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+import uvloop
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import State
+
+from benchmarks.fleet import Fleet, fleet
+from benchmarks.loop import Measured, closed_loop
+from benchmarks.report import Metric
+from farebox.api.services import Services
+from farebox.api.vending import dialect
+from farebox.api.vending.fleet import MACHINE
+from farebox.app import assemble, open_services
+from farebox.engine.passwords import Passwords
+from farebox.settings import from_environment
+from farebox.storage.migrate import migrate
+from farebox.storage.pool import open_pool
+from farebox.storage.sqlfile import load
+from farebox.web import ASGI
+
+SQL = load(__file__)
+PASSWORD = "a list of machines"
+QUERY = "where[active]=1&where[tag]=tag 0&sort=name&limit=100"
+CLIENTS = 8
+ROUNDS = 9
+
+Say = Callable[[str], None]
+_encode = msgspec.json.Encoder().encode
+
+
+def by_hand(services: Services) -> ASGI:
+    """The one list as a handler that knows nothing else."""
+    row = MACHINE.row
+
+    @get("/vending/machine")
+    async def machines(request: Request[Any, Any, Any]) -> Response[bytes]:
+        query, groups = request.query_params, sorted(request.scope["user"].groups)
+        asked = (groups, query["where[active]"] == "1", query["where[tag]"])
+        async with services.pool.acquire() as connection:
+            records = await connection.fetch(SQL.machines, *asked, int(query["limit"]))
+            total = await connection.fetchval(SQL.matching, *asked)
+        return Response(
+            _encode([row(*record) for record in records]),
+            headers={"X-Total-Count": str(total)},
+            media_type=dialect.JSON,
+        )
+
+    app: Any = Litestar(
+        [machines],
+        guards=[dialect.enter],
+        exception_handlers={Exception: dialect.failure},
+        state=State({"services": services}),
+        openapi_config=None,
+        logging_config=None,
+    )
+    made: ASGI = app
+    return made
+
+
+async def ask(app: ASGI, header: str) -> tuple[dict[bytes, bytes], bytes]:
+    """One request, without a socket, which would cost both sides the same."""
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": "/vending/machine", "raw_path": b"/vending/machine",
+        "query_string": quote(QUERY, safe="=&").encode(), "root_path": "", "state": {},
+        "headers": [(b"authorization", header.encode()), (b"host", b"farebox.test")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    if sent[0]["status"] != 200:
+        raise RuntimeError(f"{sent[0]['status']}: {sent[1]['body'][:200]!r}")
+    return dict(sent[0]["headers"]), sent[1]["body"]
+
+
+@asynccontextmanager
+async def world(beside: Fleet, machines: int, say: Say) -> AsyncIterator[tuple[Services, ASGI]]:
+    """The application on a database with so many machines."""
+    pool = await open_pool(beside.dsn, max_size=1, statement_timeout_ms=600_000)
+    await pool.execute("create database lists")
+    await pool.close()
+    dsn = urlunsplit(urlsplit(beside.dsn)._replace(path="/lists"))
+    await migrate(dsn)
+    say(f"list: filling {machines:,} machines")
+    pool = await open_pool(dsn, max_size=1, statement_timeout_ms=600_000)
+    async with pool.acquire() as connection:
+        await connection.execute(f"set list.machines = {machines}")
+        await connection.execute(SQL.fill)
+        passwords = Passwords()
+        await connection.execute(SQL.add_user, await passwords.hash(PASSWORD))
+        passwords.close()
+    await pool.close()
+    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
+        settings, _ = from_environment(
+            {
+                "FAREBOX_DATABASE_URL": dsn,
+                "FAREBOX_DATA_DIR": folder,
+                "FAREBOX_STATEMENT_TIMEOUT_MS": "60000",
+            }
+        )
+        async with open_services(settings) as services:
+            yield services, assemble(services, settings)
+
+
+async def _cpu_us(app: ASGI, header: str, times: int) -> float:
+    started = time.process_time()
+    for _ in range(times):
+        await ask(app, header)
+    return (time.process_time() - started) / times * 1e6
+
+
+async def measure(
+    fleet: Fleet, clock: Callable[[], int], say: Say, *, quick: bool
+) -> dict[str, Metric]:
+    """`list.machines`."""
+    del clock
+    machines, times = (100_000, 40) if quick else (1_000_000, 150)
+    async with world(fleet, machines, say) as (services, app):
+        pair = await services.people.sign_in("lister", PASSWORD, "bench")
+        header = f"Bearer {pair.access_token}"
+        ways = {"declared": app, "by_hand": by_hand(services)}
+        answers = {name: await ask(way, header) for name, way in ways.items()}
+        _verify(answers)
+        runs: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(ROUNDS):
+            say(f"list: round {number + 1} of {ROUNDS}")
+            # Every other round backwards, so that nobody always follows the same neighbour.
+            for name in list(ways) if number % 2 == 0 else reversed(list(ways)):
+                runs[name].append(await _cpu_us(ways[name], header, times))
+        say("list: latency")
+        held = await _latency(app, header, 2.0 if quick else 5.0)
+    return {"list.machines": _metric(runs, held, machines)}
+
+
+def _verify(answers: dict[str, tuple[dict[bytes, bytes], bytes]]) -> None:
+    """Both gave the same hundred machines, byte for byte, and the same total."""
+    (headers, body), (others, other) = answers["declared"], answers["by_hand"]
+    if body != other or headers[b"x-total-count"] != others[b"x-total-count"]:
+        raise RuntimeError(f"the lists differ: {body[:300]!r} and {other[:300]!r}")
+    if len(msgspec.json.decode(body)) != 100:
+        raise RuntimeError(f"not a hundred machines, {headers}")
+
+
+async def _latency(app: ASGI, header: str, seconds: float) -> Measured:
+    async def one() -> bool:
+        await ask(app, header)
+        return True
+
+    return await closed_loop(lambda: one, clients=CLIENTS, seconds=seconds)
+
+
+def _metric(runs: dict[str, list[float]], held: Measured, machines: int) -> Metric:
+    pairs = zip(runs["by_hand"], runs["declared"], strict=True)
+    return Metric(
+        value=round(statistics.median(runs["declared"])),
+        unit="µs of server CPU",
+        baseline="a handler written by hand with asyncpg and msgspec, on the same framework",
+        ratio=round(statistics.median(hand / ours for hand, ours in pairs), 2),
+        p50_ms=round(held.p50_ms, 2),
+        p99_ms=round(held.p99_ms, 2),
+        beside={"by_hand": round(statistics.median(runs["by_hand"])), "machines": machines},
+    )
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+async def main() -> None:
+    """Prints the figures."""
+    async with fleet(1, wall_clock(), lambda _done, _of: None) as filled:
+        for name, metric in (await measure(filled, wall_clock, print, quick=False)).items():
+            print(name, metric)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
