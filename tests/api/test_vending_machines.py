@@ -127,7 +127,7 @@ async def test_a_copy_of_a_machine(golden: Golden, api: Api) -> None:
         # What is said counts, null included where a machine may be without.
         Example("VEND-MACHINE-CREATE", "POST", "/machine?source=80",
                 {"name": "C", "hostname": "gw-0092", "debtor": None, "location": None,
-                 "active": False, "machineGroups": []}, 201, {"id": 91}),
+                 "active": False, "virtualPrices": None, "machineGroups": []}, 201, {"id": 91}),
         Example("VEND-MACHINE-GET", "GET", "/machine/91", None, 200,
                 {"debtor": None, "location": 2, "active": 0, "ruleSet": "r"}),
         Example("VEND-MACHINE-POPULATE", "GET", "/machine/91/machineGroups", None, 200, []),

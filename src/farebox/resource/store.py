@@ -182,9 +182,8 @@ async def _replace_links(write: Write, key: int, catalogue: Catalogue) -> bool:
     changed = False
     for one in write.resource.associations:
         if one.through is not None and one.alias in write.values:
-            given = (one.through, key, write.values[one.alias] or [], catalogue[one.target])
-            others = sql.unlink(*given, write.view, keep=True)
-            for query in (others, sql.link(*given, write.view)):
+            given = (one.through, key, write.values[one.alias], catalogue[one.target], write.view)
+            for query in (sql.unlink(*given, keep=True), sql.link(*given)):
                 changed = bool(await _fetch(write.connection, query)) or changed
     return changed
 

@@ -269,11 +269,8 @@ async def _copy(
         reason = "source does not exist"
         raise InvalidError(reason, "invalid_reference", {"source": reason}) from None
     # Null is as good as absent where the machine must have a value.
-    values = {
-        name: value
-        for name, value in values.items()
-        if value is not None or MACHINE.by_name[name].write[0] == "O"
-    }
+    optional = {one.name for one in MACHINE.fields if one.write[0] == "O" and one.default is None}
+    values = {name: one for name, one in values.items() if one is not None or name in optional}
     key = await store.insert(connection, MACHINE, values, view.having(source=source), catalogue)
     groups = [] if "machineGroups" in values else sorted(view.caller.groups)
     await connection.execute(SQL.copy_belongings, source, key, groups, view.now_ms)
