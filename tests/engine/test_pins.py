@@ -1,8 +1,12 @@
 """Calls that pin a campaign or a voucher: they mean that voucher and no other of its code."""
 
+import asyncio
+
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
 from tests.engine.desks import answer, campaign, open_desk, redeem, roll_back, validate, voucher
+
+DAY_MS = 86_400_000
 
 
 async def _twins(pool: Pool, clock: SettableClock) -> tuple[int, int]:
@@ -68,3 +72,35 @@ async def test_a_pin_restricts_and_never_widens(
     assert ["voucher_expired", ""] == [one["reason"] for one in told]
     assert "voucher_expired" == taken["reason"]
     assert free["redeemed"]
+
+
+async def test_of_two_records_of_an_order_the_newer_one_counts(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """An order older than the replay window at one voucher does not hide a young one at another."""
+    first, second = await _twins(pool, clock)
+    async with open_desk(database, clock) as desk:
+        await answer(desk, redeem("TWIN", "o", campaign=first))
+        clock.advance_ms(8 * DAY_MS)
+        young = await desk.submit(redeem("TWIN", "o", campaign=second))
+        again = await desk.submit(redeem("TWIN", "o"))
+
+    assert (young.body, True) == (again.body, again.replayed)
+    assert 2 == await pool.fetchval("select count(*) from voucher.redemption")
+
+
+async def test_twins_of_an_order_that_grew_old_take_value_once(
+    database: str, pool: Pool, clock: SettableClock
+) -> None:
+    """Redeemed anew at another voucher than before, also by two at once: one effect, one answer."""
+    await _twins(pool, clock)
+    async with open_desk(database, clock) as desk:
+        await answer(desk, redeem("TWIN", "o"))
+        clock.advance_ms(8 * DAY_MS)
+        told = await asyncio.gather(*(desk.submit(redeem("TWIN", "o")) for _ in range(3)))
+
+    assert 1 == len({one.body for one in told})
+    assert 2 == sum(one.replayed for one in told)
+    assert [1, 1] == [
+        row["total"] for row in await pool.fetch("select total from voucher.voucher order by id")
+    ]

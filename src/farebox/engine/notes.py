@@ -83,12 +83,15 @@ class Notes:
         return (voucher_id, record["id"])
 
     def find_order(self, call: Call, orders: Orders) -> tuple[int, Any]:
-        """The candidate that holds a record of this order, and the record or None."""
+        """The candidate that holds the newest record of this order, and the record or None."""
+        found = None
         for slot in call.slots:
             record = orders.get(self.order_key(call, slot))
-            if record is not None:
-                return slot, record
-        return call.slots[0], None
+            if record is not None and (
+                found is None or record["redeemed_at_ms"] > found[1]["redeemed_at_ms"]
+            ):
+                found = slot, record
+        return found or (call.slots[0], None)
 
     def is_young(self, record: Any, batch: Batch) -> bool:
         """Whether a record is within the replay window."""
