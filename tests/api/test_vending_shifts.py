@@ -61,7 +61,7 @@ async def test_two_shifts(golden: Golden) -> None:
         Example("VEND-SHIFT-GET", "GET", "/shift/1", status=404, by="sam"),
         Example("VEND-LOCATION-GET", "GET", "/location/2", answer={"activeShift": 2}),
         Example("VEND-LOCATION-POPULATE", "GET", "/location/2/activeShift", answer={"id": 2}),
-        Example("VEND-LOCATION-POPULATE", "GET", "/location/2/shifts", answer=[{"id": 1}, {"id": 2}]),
+        Example("VEND-LOCATION-POPULATE", "GET", "/location/2/shifts", answer=[1, 2]),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ async def test_no_sales_for_two_hours(place: Scene) -> None:
     await place.recipient()
     await place.recipient("off@example.test", active=False)
     key = await place.observer()
-    steps = (
+    steps: tuple[tuple[int, bool, list[tuple[int, int]]], ...] = (
         (0, False, []), (2 * HOUR_MS - 1, False, []), (1, False, [(key, 80)]),
         (HOUR_MS, False, [(key, 80)]), (0, True, []), (2 * HOUR_MS - 1, False, []),
         (1, False, [(key, 80)]),
@@ -262,7 +262,9 @@ class World:
 
     def start(self, machine: int, rule: dict[str, Any], now_ms: int) -> int:
         """The latest a with span(a, now) = W, by halving."""
-        window = rule["timer"] * {1: MINUTE_MS, 2: HOUR_MS, 3: 24 * HOUR_MS}[rule["timer_type"]]
+        window: int = (
+            rule["timer"] * {1: MINUTE_MS, 2: HOUR_MS, 3: 24 * HOUR_MS}[rule["timer_type"]]
+        )
         hours = self.hours.get(machine, ()) if rule["opening_hours"] else ()
         if not hours:
             return now_ms - window
@@ -294,13 +296,13 @@ class World:
         match rule["type"], rule["observer"]:
             case "event", "occurrence":
                 counted = [log for log in inside if is_open(hours, AMSTERDAM, log[1])]
-                return len(counted) >= rule["occurs"]
+                return len(counted) >= int(rule["occurs"])
             case "event", "non_resolution":
                 return any(log[3] and log[4] is None and log[1] <= start for log in logs)
             case "event", "non_occurrence":
                 return not inside and is_due
             case "transaction", "occurrence":
-                return len(sales) >= rule["occurs"]
+                return len(sales) >= int(rule["occurs"])
             case _:
                 return not sales and is_due
 

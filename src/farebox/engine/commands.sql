@@ -15,7 +15,7 @@ update vending.devicecommand
 returning true
 
 -- name: expire
--- Commands that were not executed in time; those that are just being fetched wait for the next look.
+-- Commands that were not executed in time; those just being fetched wait for the next look.
 update vending.devicecommand c
    set state = 'expired', finished_at_ms = $1, updated_at_ms = $1
   from (select id from vending.devicecommand

@@ -9,6 +9,7 @@ again under the same Idempotency-Key.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -160,8 +161,11 @@ class Deliveries:
         for row in rows:
             task = asyncio.create_task(self._work(row["id"]), name=f"integration-{row['id']}")
             self._running[row["id"]] = task
-            task.add_done_callback(lambda _, key=row["id"]: self._running.pop(key))  # type: ignore[misc]
+            task.add_done_callback(partial(self._ended, row["id"]))
         return len(rows)
+
+    def _ended(self, integration: int, _: object) -> None:
+        del self._running[integration]
 
     async def _work(self, integration: int) -> None:
         name = f"integration:{integration}"
