@@ -29,12 +29,13 @@ class Vouchers:
 
     async def change(self, groups: Collection[int], voucher: int, change: VoucherChange) -> None:
         """Applies a small edit; on an inherit voucher the members become its own."""
-        now_ms = self._clock()
         async with transaction(self._pool) as connection:
             campaign, before = await _locked(connection, groups, voucher, change.campaign)
             after = _changed(before, campaign, change)
             if after == before:
                 return
+            # Asked only now that the voucher stands still: it may have been waited for.
+            now_ms = self._clock()
             period = await _period(connection, before, campaign, now_ms)
             await vouchers.update(connection, after, period, now_ms)
             await _drop_outdated_sheets(connection, before, after)
@@ -43,7 +44,6 @@ class Vouchers:
         self, groups: Collection[int], voucher: int, replacement: VoucherReplacement
     ) -> None:
         """Gives the voucher all its settings anew and ends its inheritance."""
-        now_ms = self._clock()
         settings = replacement.settings
         async with transaction(self._pool) as connection:
             campaign, before = await _locked(connection, groups, voucher, replacement.campaign)
@@ -55,6 +55,7 @@ class Vouchers:
                     "voucher_in_use",
                     {"type": "cannot change once the voucher was redeemed"},
                 )
+            now_ms = self._clock()
             period = await _period(connection, before, campaign, now_ms)
             period = domain.rekeyed(period, earlier, settings, now_ms)
             after = msgspec.structs.replace(
