@@ -142,6 +142,38 @@ async def test_a_long_transaction_is_not_waited_for(pool: Pool, clock: SettableC
     assert await pool.fetchval(WHERE, 1) == "voucher.history_2026_03"
 
 
+async def test_readers_never_miss_rows_that_move(pool: Pool, clock: SettableClock) -> None:
+    """However a month's making falls between the steps of a reader, it sees all rows, once."""
+    for number in range(200):
+        await put(pool, number, "2026-03-10T09:00:00Z")
+    done = asyncio.Event()
+    seen: set[int] = set()
+
+    async def read() -> None:
+        while not done.is_set():
+            async with pool.acquire() as connection:
+                # Planned anew each time, as the first reader of a connection would.
+                await connection.execute("discard plans")
+                seen.add(await connection.fetchval("select count(*) from voucher.history"))
+
+    readers = [asyncio.create_task(read()) for _ in range(4)]
+    for _ in range(5):
+        await make_ahead(pool, clock(), ahead=0)
+        await asyncio.sleep(0.01)
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("lock table only voucher.history in access exclusive mode")
+            await connection.execute(
+                "alter table voucher.history detach partition voucher.history_2026_03"
+            )
+            await connection.execute(
+                "insert into voucher.history_rest select * from voucher.history_2026_03"
+            )
+            await connection.execute("drop table voucher.history_2026_03")
+    done.set()
+    await asyncio.gather(*readers)
+    assert {200} == seen
+
+
 @pytest.mark.parametrize("rounds", [8])
 async def test_inserts_go_on_while_months_are_made(
     pool: Pool, clock: SettableClock, rounds: int

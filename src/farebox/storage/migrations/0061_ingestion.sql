@@ -22,19 +22,31 @@ declare
     join pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
     where p.partrelid = parent
   );
+  moving bool;
   waiting bigint;
 begin
   if to_regclass(target) is not null then
     return 'there';
   end if;
-  -- Inserts wait at the parent, where they choose their partition anew afterwards: one that had
-  -- chosen the default partition already would be refused by its new bounds.
-  execute format('lock table %s in share row exclusive mode', parent);
+  execute format('select exists (select from %s where %s)', rest, span)
+    into moving using from_ms, to_ms;
+  if moving then
+    -- Readers wait too: one that had listed the partitions already would find the rows in none.
+    execute format('lock table only %s in access exclusive mode', parent);
+  else
+    -- Inserts wait at the parent, where they choose their partition anew afterwards: one that had
+    -- chosen the default partition already would be refused by its new bounds.
+    execute format('lock table %s in share row exclusive mode', parent);
+  end if;
   execute format('lock table %s in access exclusive mode', rest);
   execute format('select count(*) from (select from %s where %s limit $3) found', rest, span)
     into waiting using from_ms, to_ms, move_limit + 1;
   if waiting > move_limit then
     return 'crowded';
+  end if;
+  if waiting > 0 and not moving then
+    -- They came between the look and the lock.
+    execute format('lock table only %s in access exclusive mode', parent);
   end if;
   execute format(
     'create table %s (like %s including defaults including constraints including indexes)',
