@@ -10,7 +10,7 @@ logs that must have occurred are held against the hours, as documented, not thos
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,15 +123,22 @@ class Watching:
 
     async def look(self, machines: Sequence[int] | None) -> int:
         """Evaluate the observers of machines, or all; returns how many began to fire."""
-        fired, after = 0, (0, 0)
-        while True:
-            rows = await self._pool.fetch(SQL.pairs, *after, machines, _CHUNK)
-            pairs = [Pair(**row) for row in rows]
-            if pairs:
-                fired += await self._evaluate(pairs)
-                after = (pairs[-1].alertobserver, pairs[-1].machine)
-            if len(pairs) < _CHUNK:
-                return fired
+        fired = 0
+        async for pairs in self._all_pairs() if machines is None else self._pairs_at(machines):
+            fired += await self._evaluate(pairs)
+        return fired
+
+    async def _all_pairs(self) -> AsyncIterator[list[Pair]]:
+        after = (0, 0)
+        while rows := await self._pool.fetch(SQL.pairs, *after, _CHUNK):
+            yield [Pair(**row) for row in rows]
+            after = (rows[-1]["alertobserver"], rows[-1]["machine"])
+
+    async def _pairs_at(self, machines: Sequence[int]) -> AsyncIterator[list[Pair]]:
+        for first in range(0, len(machines), _CHUNK):
+            rows = await self._pool.fetch(SQL.pairs_at, machines[first : first + _CHUNK])
+            for start in range(0, len(rows), _CHUNK):
+                yield [Pair(**row) for row in rows[start : start + _CHUNK]]
 
     async def _evaluate(self, pairs: list[Pair]) -> int:
         now_ms = self._clock()

@@ -2,19 +2,14 @@
 -- between holding and not (vending-platform.md 4.7). A record that clears another is no event.
 
 -- name: pairs
--- Attached machines in order, after a pair, of these machines or of all (null).
-select w.alertobserver, w.machine, o.type || '_' || o.observer as kind, o.timer, o.timer_type,
-       o.error, coalesce(o.occurs, 1) as occurs, o.payment_method, o.opening_hours,
-       greatest(w.attached_at_ms, o.rule_changed_at_ms) as since_ms,
-       w.fired_at_ms is not null as is_firing, w.edges, l.time_zone
-  from vending.alertobserver_machine w
-  join vending.alertobserver o on o.id = w.alertobserver
-  join vending.machine m on m.id = w.machine
-  join vending.location l on l.id = m.location
- where (w.alertobserver, w.machine) > ($1::int, $2::int)
-   and ($3::int[] is null or w.machine = any($3))
- order by w.alertobserver, w.machine
- limit $4
+-- Everything that is watched, in order, after a pair.
+select * from vending.watched
+ where (alertobserver, machine) > ($1::int, $2::int)
+ order by alertobserver, machine limit $3
+
+-- name: pairs_at
+-- What is watched at machines.
+select * from vending.watched where machine = any($1::int[]) order by alertobserver, machine
 
 -- name: hours
 -- The opening hours of machines that have any.

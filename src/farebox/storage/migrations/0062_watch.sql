@@ -56,6 +56,17 @@ create trigger alertobserver_rule_changed before update on vending.alertobserver
          new.payment_method, new.opening_hours))
   execute function vending.note_rule();
 
+-- Observers at machines: the rule, since when it holds there, and the last edge.
+create view vending.watched as
+select w.alertobserver, w.machine, o.type || '_' || o.observer as kind, o.timer, o.timer_type,
+       o.error, coalesce(o.occurs, 1) as occurs, o.payment_method, o.opening_hours,
+       greatest(w.attached_at_ms, o.rule_changed_at_ms) as since_ms,
+       w.fired_at_ms is not null as is_firing, w.edges, l.time_zone
+  from vending.alertobserver_machine w
+  join vending.alertobserver o on o.id = w.alertobserver
+  join vending.machine m on m.id = w.machine
+  join vending.location l on l.id = m.location;
+
 -- What a language calls a key: the translation of the group or the nearest one above it, else the
 -- global one; null without any.
 create function vending.word(asked_owner int, asked_language int, asked_key text) returns text
