@@ -407,3 +407,20 @@ async def test_wrong_keys_in_basic_headers_are_held_back(api: Api) -> None:
     other = {"Authorization": "Basic " + base64.b64encode(b"gw-0081:x").decode()}
     free = await api.nobody.post("/device/heartbeat", {}, headers=other)
     assert (401, "invalid_credentials") == outcome(free)
+
+
+async def test_many_calls_of_one_device_at_once(api: Api) -> None:
+    """A burst with the right key passes whole; of forty different wrong keys ten are looked at."""
+
+    def basic(key: str) -> dict[str, str]:
+        proof = base64.b64encode(f"{DEVICE}:{key}".encode()).decode()
+        return {"Authorization": f"Basic {proof}"}
+
+    async def beat(key: str) -> int:
+        answer = await api.nobody.post("/device/heartbeat", {}, headers=basic(key))
+        return answer.status_code
+
+    burst = await asyncio.gather(*(beat(DEVICE_KEY) for _ in range(20)))
+    assert {200: 20} == Counter(burst)
+    guesses = await asyncio.gather(*(beat(f"wrong {number}") for number in range(40)))
+    assert {401: 10, 429: 30} == Counter(guesses)

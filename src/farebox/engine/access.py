@@ -111,12 +111,7 @@ class Access:
         if known is not None:
             return known
         # Callers of one token share one read; the read outlives a caller that goes away.
-        if authorization[:6].lower() == "basic ":
-            hostname, _ = _basic(authorization[6:])
-            async with self._restraint.attempt(f"device {hostname.lower()} {address}"):
-                entry = await asyncio.shield(self._read(authorization))
-        else:
-            entry = await asyncio.shield(self._read(authorization))
+        entry = await asyncio.shield(self._read(authorization, address))
         if self._clock() >= entry.ends_at_ms:
             raise _expired()
         return entry.principal
@@ -143,10 +138,10 @@ class Access:
         """Forgets what other processes announce as changed, until cancelled."""
         await store.listen(dsn, {store.ACCESS_CHANNEL: self.forget})
 
-    def _read(self, authorization: str) -> "asyncio.Task[_Entry]":
+    def _read(self, authorization: str, address: str = "") -> "asyncio.Task[_Entry]":
         task = self._reading.get(authorization)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._remember(authorization))
+            task = asyncio.get_running_loop().create_task(self._remember(authorization, address))
             self._reading[authorization] = task
             task.add_done_callback(lambda done: self._finished(authorization, done))
         return task
@@ -158,11 +153,11 @@ class Access:
         if not task.cancelled():
             task.exception()
 
-    async def _remember(self, authorization: str) -> _Entry:
+    async def _remember(self, authorization: str, address: str) -> _Entry:
         changes = self._changes
         started_s = self._monotonic()
         try:
-            entry = await self._prove(authorization, started_s)
+            entry = await self._prove(authorization, address, started_s)
         except UnavailableError:
             raise
         except BaseException:
@@ -178,10 +173,10 @@ class Access:
             self._entries[authorization] = entry
         return entry
 
-    async def _prove(self, authorization: str, started_s: float) -> _Entry:
+    async def _prove(self, authorization: str, address: str, started_s: float) -> _Entry:
         scheme, _, proof = authorization.partition(" ")
         if scheme.lower() == "basic":
-            return await self._device_by_key(proof.strip(), started_s)
+            return await self._device_by_key(proof, address, started_s)
         if scheme.lower() != "bearer":
             raise UnauthorizedError("The Authorization header must be a bearer token")
         token = proof.strip()
@@ -220,12 +215,13 @@ class Access:
             raise UnauthorizedError("The token was revoked", "token_revoked")
         return _device_entry(row, claims.exp * 1000, started_s)
 
-    async def _device_by_key(self, proof: str, started_s: float) -> _Entry:
+    async def _device_by_key(self, proof: str, address: str, started_s: float) -> _Entry:
         hostname, key = _basic(proof)
         sha256 = hashlib.sha256(key.encode()).digest()
-        row = await store.device_by_key(self._pool, hostname, sha256)
-        if row is None:
-            raise UnauthorizedError("Wrong hostname or key", "invalid_credentials")
+        async with self._restraint.attempt(f"device {hostname.lower()} {address}"):
+            row = await store.device_by_key(self._pool, hostname, sha256)
+            if row is None:
+                raise UnauthorizedError("Wrong hostname or key", "invalid_credentials")
         await store.note_key_use(self._pool, row["key"], self._clock())
         return _device_entry(row, NEVER_MS, started_s)
 

@@ -22,11 +22,12 @@ class Restraint:
     @asynccontextmanager
     async def attempt(self, key: str) -> AsyncIterator[None]:
         """Around a check: RateLimitedError before it, and an UnauthorizedError in it is counted."""
-        wait_s = await self.attempts.wait_s(key, self._running.get(key, 0))
-        if wait_s:
-            raise RateLimitedError("Too many failed attempts; try again later", wait_s)
         self._running[key] += 1
         try:
+            # Counted before it is asked about: many at once must see each other.
+            wait_s = await self.attempts.wait_s(key, self._running[key] - 1)
+            if wait_s:
+                raise RateLimitedError("Too many failed attempts; try again later", wait_s)
             yield
         except UnauthorizedError:
             await self.attempts.note(key)
