@@ -43,7 +43,7 @@ SHOWN_TYPES = {
     "text": {"text", "varchar"}, "expiry": {"text"}, "bool01": {"int4"}, "bool": {"bool"},
     "decimal": {"text"},
     "number": {"float8"}, "instant": {"timestamptz"}, "json_text": {"text"},
-    "json": {"json", "jsonb"},
+    "json": {"json", "jsonb"}, "list": {"json", "jsonb"},
 }  # fmt: skip
 # First and second value for a text, tried in order until the field's rule is met.
 TEXTS = (
