@@ -425,15 +425,13 @@ async def test_who_may_report(api: Api, gateway: Caller) -> None:
 async def test_every_call_of_a_device_is_contact(api: Api, gateway: Caller) -> None:
     """Of the gateway, whatever is called: its own routes and those of vouchers, not a user's."""
     spent = {"deviceId": "gw-0080", "order": {"id": "o1"}}
-    for number, (method, path, body) in enumerate(
-        (
-            ("POST", "/device/heartbeat", {"hostname": "behind"}),
-            ("GET", "/device/config", None),
-            ("POST", "/voucher/NONE/redeem", spent),
-            ("POST", "/device/logs", {"logs": []}),
-        ),
-        1,
-    ):
+    calls: tuple[tuple[str, str, Any], ...] = (
+        ("POST", "/device/heartbeat", {"hostname": "behind"}),
+        ("GET", "/device/config", None),
+        ("POST", "/voucher/NONE/redeem", spent),
+        ("POST", "/device/logs", {"logs": []}),
+    )
+    for number, (method, path, body) in enumerate(calls, 1):
         api.clock.advance_ms(31_000)
         await gateway.send(method, path, body)
         await api.services.presence.flush()
