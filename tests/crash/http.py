@@ -6,6 +6,7 @@ what to do about that is the caller's decision.
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,8 @@ class Client:
         self._address = (host, port)
         self._host = f"{host}:{port}"
         self.authorization = authorization
+        # How to get a new authorization when this one has grown old.
+        self.renew: Callable[[str], Awaitable[str]] | None = None
         self._patience_s = patience_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 

@@ -58,6 +58,9 @@ async def insist(
                     about.given_up_at = time.monotonic()
             await asyncio.sleep(0.02)
             continue
+        if response.status == 401 and client.renew is not None:
+            client.authorization = await client.renew(client.authorization)
+            continue
         if response.status >= 500:
             if response.status != 503:
                 ledger.complain(f"{method} {path}: {response.status} {response.body[:200]!r}")
@@ -137,7 +140,9 @@ class DeviceLoop:
         response = await insist(self._client, self._ledger, "POST", path, attempt.body)
         self._ledger.repeats += 1
         attempt.repeats += 1
-        if rolled_back:
+        if response.status != 200:
+            self._ledger.complain(f"repeat {attempt.order}: {response.status} {response.body!r}")
+        elif rolled_back:
             if response.json()["reason"] != "order_rolled_back":
                 self._ledger.complain(
                     f"{attempt.order} lives after its rollback: {response.body!r}"

@@ -17,7 +17,7 @@ from farebox.demo import load_fixture
 from farebox.storage.migrate import migrate
 from farebox.storage.pool import open_pool
 from tests.crash import checker
-from tests.crash.http import Client
+from tests.crash.http import Client, UnknownError
 from tests.crash.ledger import Ledger
 from tests.crash.load import DeviceLoop, World, edit_for_ever
 from tests.crash.processes import HOST, Database, Server
@@ -72,6 +72,27 @@ async def sign_in(client: Client, path: str, body: dict[str, str]) -> str:
     response = await client.post(path, body)
     assert response.status == 201, response.body
     return f"Bearer {response.json()['access_token']}"
+
+
+class Pass:
+    """One token for many clients, got anew when it has grown old; the server may be down then."""
+
+    def __init__(self, port: int, path: str, body: dict[str, str]) -> None:
+        self._client = Client(HOST, port)
+        self._path, self._body = path, body
+        self._turn = asyncio.Lock()
+        self._token = ""
+
+    async def renew(self, old: str = "") -> str:
+        """A token other than this one; asked for once, whoever needs it."""
+        async with self._turn:
+            while self._token == old:
+                try:
+                    self._token = await sign_in(self._client, self._path, self._body)
+                except (UnknownError, AssertionError):
+                    await asyncio.sleep(0.1)
+        self._client.close()
+        return self._token
 
 
 async def build_world(client: Client, *, codes: int = 12, limit: int = 40) -> World:
@@ -156,14 +177,16 @@ class Run:
         begun = time.monotonic()
         # An edit that is given up leaves a doubt, and what follows it goes unjudged.
         admin = Client(HOST, server.port, patience_s=90)
-        user = await sign_in(admin, "/vending/auth/login", LOGIN)
-        device = await sign_in(admin, "/vending/device/token", DEVICE)
-        admin.authorization = user
+        user = Pass(server.port, "/vending/auth/login", LOGIN)
+        device = Pass(server.port, "/vending/device/token", DEVICE)
+        admin.authorization, admin.renew = await user.renew(), user.renew
         world = await build_world(admin)
         loops = []
         for number in range(self._plan.clients):
             mine = number % 3 == 0
-            client = Client(HOST, server.port, device if mine else user)
+            client = Client(HOST, server.port)
+            own = device if mine else user
+            client.authorization, client.renew = await own.renew(), own.renew
             name = "gw-0080" if mine else f"D{number}"
             seed = self._plan.seed * 1000 + number
             loop = DeviceLoop(client, name, f"c{number}", world, self._ledger, seed)
