@@ -254,12 +254,13 @@ class Worker:
     async def _housework(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         try:
             result = await work()
-        except UnavailableError as error:
-            cause = error.__cause__ or error
-            text = f"{type(cause).__name__}: {cause}"
-            _log.warning("housekeeping.postponed", work=name, error=text)
         except Exception as error:  # noqa: BLE001 - one broken chore must not end the others
-            _log.error("housekeeping.failed", work=name, error=f"{type(error).__name__}: {error}")
+            cause = error.__cause__ or error
+            told = {"work": name, "error": f"{type(cause).__name__}: {cause}"}
+            if isinstance(error, UnavailableError) or as_unavailable(error) is not None:
+                _log.warning("housekeeping.postponed", **told)
+            else:
+                _log.error("housekeeping.failed", **told)
         else:
             _log.info("housekeeping.done", work=name, result=str(result))
 
