@@ -165,7 +165,8 @@ async def run(fleet: Fleet, now_ms: int, *, seconds: float, rounds: int) -> list
             "select id, policy_revision from voucher.campaign where id = any($1) order by id",
             list(fleet.campaigns),
         )
-        times: dict[str, list[float]] = {name: [] for name, *_ in VARIANTS} | {"tier 2": []}
+        times: dict[str, list[float]] = {name: [] for name, *_ in VARIANTS}
+        times["tier 2"] = []
         for _ in range(rounds):
             for index, (name, _, _, options) in enumerate(VARIANTS):
                 rows = await connection.fetch(
