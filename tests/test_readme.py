@@ -67,7 +67,7 @@ def test_the_readme_does_what_it_shows() -> None:
             elif block.language == "json":
                 assert without_numbers(block.text) == without_numbers(printed)
                 compared += 1
-        assert 2 == compared
+        assert 3 == compared
         assert 0 == server.stop()
 
 

@@ -262,7 +262,7 @@ class Worker:
             else:
                 _log.error("housekeeping.failed", **told)
         else:
-            _log.info("housekeeping.done", work=name, result=str(result))
+            _log.debug("housekeeping.done", work=name, result=str(result))
 
     async def _sleep(self, seconds: float) -> None:
         """Wait until woken, stopped, cut off, or so many seconds have passed."""
