@@ -300,7 +300,7 @@ class Counting:
 
 _ADD_LANGUAGE = """
 insert into vending.language (name, language, locale, created_at_ms, updated_at_ms)
-values ($1, 'xx', 'xx', 0, 0) returning id
+values ($1, 'xx', gen_random_uuid()::text, 0, 0) returning id
 """
 
 

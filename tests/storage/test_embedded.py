@@ -23,6 +23,7 @@ from farebox.storage.embedded import (
     homes,
     installation,
 )
+from farebox.storage.embedded import account as accounts
 from farebox.storage.embedded.leftover import recorded_pid
 
 as_root = os.geteuid() == 0
@@ -56,6 +57,13 @@ def used(place: Path, made: Path) -> Path:
 def server_in(place: Path, **options: Any) -> EmbeddedServer:
     """A server in a folder; its new files need no syncing."""
     return EmbeddedServer(place / "data", durable=False, **options)
+
+
+def programs_for(place: Path) -> Installation:
+    """The programs as the server's user can run them, also where our own folder is private."""
+    found = installation.installations()[0]
+    account = accounts.choose("nobody", place / "data" / "postgres" / str(found.version[0]))
+    return installation.reachable(found, account, place / "runtime")
 
 
 def ask(dsn: str, *statements: str) -> Any:
@@ -184,8 +192,8 @@ async def insert_until_cut(dsn: str, owner: subprocess.Popen[bytes], pid: int, v
 
 def test_a_server_left_behind_is_stopped(used: Path) -> None:
     """A server that outlived its owner is stopped by the next start, without loss."""
-    wheel = installation.installations()[0]
     home = used / "data" / "postgres"
+    wheel = programs_for(used)
     cluster = home / str(wheel.version[0])
     owner = cluster.stat().st_uid
     (home / "run").mkdir(mode=0o700, exist_ok=True)
@@ -362,9 +370,11 @@ import os, sys
 sys.executable = sys.argv[3]
 from pathlib import Path
 from farebox.storage.embedded import EmbeddedServer
+from farebox.storage.embedded.installation import examine
+installed = examine(Path(sys.argv[4]))
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
-server = EmbeddedServer(Path(sys.argv[1]), durable=False)
+server = EmbeddedServer(Path(sys.argv[1]), durable=False, installed=installed)
 print(server.start(), server.pid, flush=True)
 sys.stdin.read()
 server.stop()
@@ -377,10 +387,11 @@ def test_an_ordinary_user_runs_it_as_himself(place: Path) -> None:
     home = place / "home"
     home.mkdir(mode=0o700)
     os.chown(home, uid, -1)
-    # The interpreter of the tests may itself lie below a private folder.
+    # The interpreter and the programs of the tests may themselves lie below a private folder.
+    programs = programs_for(place)
     interpreter = "/usr/bin/python3" if as_root else sys.executable
     owner = subprocess.Popen(
-        [sys.executable, "-c", _ORDINARY, str(home / "data"), str(uid), interpreter],
+        [sys.executable, "-c", _ORDINARY, home / "data", str(uid), interpreter, programs.folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
