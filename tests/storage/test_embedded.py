@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+import farebox
 from farebox.storage.embedded import (
     EmbeddedServer,
     EmbeddedServerError,
@@ -368,6 +370,7 @@ def test_unreachable_programs_are_copied(used: Path) -> None:
 _ORDINARY = """
 import os, sys
 sys.executable = sys.argv[3]
+sys.path.insert(0, sys.argv[5])
 from pathlib import Path
 from farebox.storage.embedded import EmbeddedServer
 from farebox.storage.embedded.installation import examine
@@ -387,11 +390,15 @@ def test_an_ordinary_user_runs_it_as_himself(place: Path) -> None:
     home = place / "home"
     home.mkdir(mode=0o700)
     os.chown(home, uid, -1)
-    # The interpreter and the programs of the tests may themselves lie below a private folder.
+    # The interpreter, the programs and the code may themselves lie below a private folder.
     programs = programs_for(place)
+    code = place / "code"
+    without_pages = shutil.ignore_patterns("api", "fonts", "__pycache__")
+    shutil.copytree(Path(farebox.__file__).parent, code / "farebox", ignore=without_pages)
     interpreter = "/usr/bin/python3" if as_root else sys.executable
+    told = (home / "data", str(uid), interpreter, programs.folder, code)
     owner = subprocess.Popen(
-        [sys.executable, "-c", _ORDINARY, home / "data", str(uid), interpreter, programs.folder],
+        [sys.executable, "-c", _ORDINARY, *told],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
