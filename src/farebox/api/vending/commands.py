@@ -6,7 +6,6 @@ is queued, and it stays visible as cancelled. Seeing needs `devicecommand:read`,
 back `command:write`.
 """
 
-import re
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from farebox.api.operations import documented
 from farebox.api.vending import tenancy
 from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations, row_id
 from farebox.api.vending.bodies import rows
+from farebox.api.vending.configuration import machine_named
 from farebox.api.vending.dialect import (
     Answer,
     Call,
@@ -32,7 +32,6 @@ from farebox.api.vending.fields import INT32_MAX, as_integer
 from farebox.api.vending.repeats import once
 from farebox.api.vending.selection import Filter, read_selection, selected_machines
 from farebox.api.vending.wire_people import Message
-from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.definition import CREATED, ID, UPDATED, Field, Resource
 from farebox.storage.pool import Connection, transaction
@@ -41,7 +40,6 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 PARAMS_MAX: Final = 16
 PARAMS_BYTES_MAX: Final = 4096
-_HOSTNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
 class CommandSend(msgspec.Struct):
@@ -108,11 +106,10 @@ def _sending(made: Blueprint) -> list[HTTPRouteHandler]:
         params = [_integer(body, one) for one in body.array("params", high=PARAMS_MAX) or []]
         _check_name(body, command)
         body.finish()
-        machine = await _find_machine(made, request, hostname)
-        require(principal(request), "command:write")
+        machine = await machine_named(made, request, hostname, "command:write", hostname_only=True)
 
         async def run(connection: Connection) -> Answer:
-            [key] = await commands.queue(connection, [machine], command, params)
+            [key] = await commands.queue(connection, [machine.id], command, params)
             return reply({"message": "Command queued", "command": key})
 
         return await once(request, made.services, run)
@@ -169,20 +166,6 @@ def _history(made: Blueprint) -> list[HTTPRouteHandler]:
         return message("Command cancelled")
 
     return [list_commands, cancel_command]
-
-
-async def _find_machine(made: Blueprint, request: Call, hostname: str) -> int:
-    view = made.view(request).having(hostname=hostname)
-    try:
-        if not _HOSTNAME.fullmatch(hostname):
-            raise NotFoundError("No machine can be called so")
-        row = await store.read(
-            made.services.pool, made.catalogue["machine"], 0, view, SQL.has_hostname
-        )
-    except NotFoundError:
-        raise NotFoundError("Machine not found") from None
-    key: int = row.id
-    return key
 
 
 def _integer(body: Fields, given: object) -> int:

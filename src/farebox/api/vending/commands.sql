@@ -3,7 +3,3 @@
 -- name: location_of_machine
 -- Where the command's machine stands now.
 (select m.location from vending.machine m where m.id = t.machine)
-
--- name: has_hostname
--- The machine of this hostname, however it is written.
-lower(t.hostname) = lower({hostname}::text)
