@@ -143,7 +143,7 @@ class Desk:
         return call.future
 
     def _resubmit(self, calls: list[Call]) -> None:
-        """Calls that waited for a lease go before newer ones."""
+        """Calls that waited for a lease, or whose batch was undone, go before newer ones."""
         self._waiting[:0] = calls
         self._wake.set()
 
@@ -218,7 +218,8 @@ class Desk:
                     self._next = None
         if decided:
             self._next_columns = None
-            if self._flight is not None and len(self._next_calls) >= len(self._flight.calls):
+            is_full = self._flight and len(self._next_calls) >= len(self._flight.calls)
+            if is_full and batch.writes:
                 # So many that hardly more will come before the commit in flight has landed.
                 self._next_columns = batch.columns(self.shelf)
         self._is_stuck = decided < count
@@ -314,14 +315,11 @@ class Desk:
         while len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
 
-    async def _land(self) -> bool:
-        """Waits for the commit in flight and answers its calls. False if it failed."""
+    async def _land(self) -> None:
+        """Waits for the commit in flight and answers its calls."""
         flight = self._flight
-        if not await self._has_committed():
-            return False
-        if flight is not None:
+        if await self._has_committed() and flight is not None:
             self.finish(flight.batch)
-        return True
 
     async def _has_committed(self, after: Batch | None = None) -> bool:
         """Waits for the commit in flight. False if it failed, and then `after` is undone.
