@@ -1,7 +1,7 @@
 -- What a commit costs the server, made less without promising less.
 
 -- A CHECK is read from the catalogue and evaluated by every statement that writes its table,
--- whatever columns it writes; eleven of them were a fifth of the cost of a batch. What only an
+-- whatever columns it writes; eleven of them were a seventh of the cost of a batch. What only an
 -- insert or an edit of settings can break is watched by a trigger of those columns, whose condition
 -- is the check; the counters, on which money rests, keep their CHECKs.
 alter table voucher.voucher
