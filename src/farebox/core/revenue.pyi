@@ -71,7 +71,7 @@ class Segment:
         price: ReadableBuffer,
         payment: ReadableBuffer,
     ) -> None:
-        """Columns of n rows: uint32 × 4, uint8, int32, uint8; all rows or none.
+        """Columns of n rows: four of uint32, uint8, int32, uint8; all rows or none.
 
         Machine and product are dense numbers of the caller's, below 2**28.
         """
