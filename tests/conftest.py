@@ -19,7 +19,7 @@ from farebox.storage.embedded import installations
 from farebox.storage.pool import Pool, open_pool
 from tests.clocks import SettableClock
 from tests.documented import DOCUMENTED
-from tests.servers import Databases, PostgreSQL, Redis, redis_program
+from tests.servers import STOCKED, Databases, PostgreSQL, Redis, redis_program
 
 _POSTGRESQL = pytest.StashKey[PostgreSQL]()
 _SEED = pytest.StashKey[int]()
@@ -120,6 +120,14 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
 def database(databases: Databases) -> Iterator[str]:
     """The dsn of a migrated database that nobody else uses."""
     dsn = databases.create()
+    yield dsn
+    databases.drop(dsn)
+
+
+@pytest.fixture
+def stocked_database(databases: Databases) -> Iterator[str]:
+    """The dsn of a database with the demonstration's fixture, made at 09:00 on 2026-03-10."""
+    dsn = databases.create(STOCKED)
     yield dsn
     databases.drop(dsn)
 

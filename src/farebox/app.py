@@ -301,11 +301,11 @@ def litestar_app(services: Services) -> Litestar:
     )
 
 
-def assemble(services: Services, settings: Settings) -> ASGI:
-    """What answers requests: the front, the lane, the framework."""
-    framework: Any = litestar_app(services)
+def assemble(services: Services, settings: Settings, framework: ASGI | None = None) -> ASGI:
+    """What answers requests: the front, the lane, the framework, one of its own unless given."""
+    routed: Any = framework or litestar_app(services)
     metrics: Metrics = services.metrics
-    inner: ASGI = Watch(framework, metrics)
+    inner: ASGI = Watch(routed, metrics)
     lane: ASGI = Lane(inner, services)
     front: ASGI = Front(lane, refused=_refused, hosts=settings.hosts, proxies=services.proxies)
     return Watch(front, metrics, is_logging=True) if settings.access_log else front

@@ -18,14 +18,15 @@ import uvicorn
 
 from farebox.api.services import Services
 from farebox.app import assemble, open_services
-from farebox.demo import DEVICE, DEVICE_KEY, PASSWORDS, load_fixture
+from farebox.demo import DEVICE, DEVICE_KEY, PASSWORDS
 from farebox.settings import from_environment
 from farebox.web import ASGI
+from tests.api.standing import behind
 from tests.clocks import SettableClock
 from tests.conftest import shows
 from tests.contract import Contract
 from tests.golden import Example, difference
-from tests.servers import Databases
+from tests.servers import STOCKED, Databases
 
 
 class Caller:
@@ -122,13 +123,12 @@ class Api:
 async def running(
     database: str, clock: SettableClock, folder: Path, **more: str
 ) -> AsyncIterator[tuple[Services, ASGI]]:
-    """The services and application of one process, fixture loaded."""
+    """The services and application of one process, on a database with the fixture."""
     settings, _ = from_environment(
         {"FAREBOX_DATABASE_URL": database, "FAREBOX_DATA_DIR": str(folder), **more}
     )
     async with open_services(settings, clock=clock) as services:
-        await load_fixture(services.pool, clock())
-        yield services, assemble(services, settings)
+        yield services, assemble(services, settings, behind(services))
 
 
 @asynccontextmanager
@@ -138,6 +138,12 @@ async def opened(database: str, clock: SettableClock, folder: Path) -> AsyncIter
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
             yield Api(app, client, services, clock)
+
+
+@pytest.fixture
+def database(stocked_database: str) -> str:
+    """Here every database has the fixture."""
+    return stocked_database
 
 
 @pytest.fixture
@@ -159,7 +165,7 @@ def shared_api(
     databases: Databases, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
     """The application on a database that all tests of a module change."""
-    dsn = databases.create()
+    dsn = databases.create(STOCKED)
     made = opened(dsn, SettableClock(), tmp_path_factory.mktemp("shared"))
     yield loop.run(made.__aenter__())
     loop.run(made.__aexit__(None, None, None))

@@ -22,7 +22,7 @@ import httpx
 
 from tests.api.conftest import Api, Caller, running
 from tests.clocks import SettableClock
-from tests.servers import Databases, PostgreSQL
+from tests.servers import STOCKED, Databases, PostgreSQL
 
 ERROR_MEMBERS = {
     "message", "code", "fields", "reason", "valid", "redeemed", "rolledBack", "unlocked",
@@ -256,7 +256,7 @@ async def standing() -> AsyncIterator[Api]:
     clock = SettableClock()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            async with running(databases.create(), clock, Path(folder)) as (services, app):
+            async with running(databases.create(STOCKED), clock, Path(folder)) as (services, app):
                 transport = httpx.ASGITransport(app=app)
                 base = "http://farebox.test"
                 async with httpx.AsyncClient(transport=transport, base_url=base) as client:

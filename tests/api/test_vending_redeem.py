@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from farebox.app import litestar_app
 from farebox.demo import DEVICE_KEY
 from tests import golden
 from tests.api.conftest import Api, Caller, running
+from tests.api.standing import behind
 from tests.clocks import SettableClock
 from tests.crash.http import Client
 from tests.crash.processes import HOST, Server
@@ -33,7 +33,7 @@ async def api(
 ) -> AsyncIterator[Api]:
     """The application as it is served, and its framework without the lane."""
     async with running(database, clock, tmp_path) as (services, app):
-        served: Any = app if request.param == "lane" else litestar_app(services)
+        served: Any = app if request.param == "lane" else behind(services)
         transport = httpx.ASGITransport(app=served)
         async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
             yield Api(served, client, services, clock)

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,16 +13,17 @@ from farebox.api import vending
 from farebox.api.vending.filters import parse
 from farebox.api.vending.permissions import PERMISSIONS
 from farebox.api.vending.resources import CATALOGUE
-from farebox.demo import load_fixture
 from farebox.domain.errors import InvalidError
 from farebox.resource import compile as sql
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
 from farebox.resource.definition import Field, Resource, View
-from farebox.storage.pool import Connection, Pool, transaction
+from farebox.storage.pool import Connection, open_pool
 from tests.resource.samples import Person
+from tests.servers import STOCKED, Databases
 
-NOW_MS = 1_773_133_200_000
+# A minute after the fixture was made.
+NOW_MS = 1_773_133_260_000
 
 
 def _declared() -> Iterator[Resource]:
@@ -107,12 +108,24 @@ async def _made(connection: Connection, resource: Resource) -> int:
     return await store.insert(connection, resource, values, _view(), CATALOGUE)
 
 
+@pytest.fixture(scope="module")
+def shelf(databases: Databases) -> Iterator[str]:
+    """A database with the fixture, which nobody changes for good."""
+    dsn = databases.create(STOCKED)
+    yield dsn
+    databases.drop(dsn)
+
+
 @pytest.fixture
-async def connection(pool: Pool) -> Any:
-    """A connection in a transaction on a database with the fixture."""
-    await load_fixture(pool, NOW_MS - 60_000)
-    async with transaction(pool) as opened:
+async def connection(shelf: str) -> AsyncIterator[Connection]:
+    """A connection in a transaction on a database with the fixture, undone in the end."""
+    pool = await open_pool(shelf, max_size=1)
+    async with pool.acquire() as opened:
+        undone = opened.transaction()
+        await undone.start()
         yield opened
+        await undone.rollback()
+    pool.terminate()
 
 
 def test_there_are_resources() -> None:
