@@ -168,8 +168,15 @@ cdef class Codes:
                 del self.numbers[self.names.pop(record.key[1])]
         return 0
 
-    cdef bint agree(self, dict counted) except -1:
-        """Whether just these numbers are named by just so many records."""
+    cdef bint agree(self, const book_t* book) except -1:
+        """Whether just these numbers are named by the records of a book, just so often."""
+        cdef dict counted = {}
+        cdef const record_t* record
+        cdef uint64_t slot
+        for slot in range(book.slots):
+            record = record_at(book, slot)
+            if record.key[0] == LONG_CODE:
+                counted[record.key[1]] = counted.get(record.key[1], 0) + 1
         cdef dict numbers = {number: records for number, records in self.numbers.values()}
         cdef dict names = {known[0]: code for code, known in self.numbers.items()}
         return numbers == counted and names == self.names

@@ -27,7 +27,7 @@ from entry cimport (
     IDENTITY_BITS, entry_t, fits, pack_entry, pack_version, unpack_entry, unpack_id, unpack_version,
     version_at,
 )
-from index cimport index_add, index_drop, index_list
+from index cimport index_add, index_drop, index_list, index_lowest
 from memory cimport book_bytes, book_close, book_extend, book_open, book_policies, book_resize
 from voucher cimport (
     DEVICE_BITS, LONG_CODE, NEVER_S, POLICY_SHIFT, SEGMENT, SHARED, answer_t, book_t, call_t,
@@ -421,8 +421,10 @@ cdef class Book:
     # Many at once, and all.
 
     def feed(self, chunk, int64_t policy):
-        """Streams PostgreSQL COPY BINARY into the book; returns the slots of completed rows."""
+        """Streams PostgreSQL COPY BINARY into the book; a code that is held keeps its record."""
         cdef list slots = []
+        cdef uint64_t[2] key
+        cdef int64_t slot
         cdef entry_t entry
         cdef str code
         self._own()
@@ -435,21 +437,17 @@ cdef class Book:
             if code is None:
                 return slots
             try:
-                slots.append(self._insert(code, &entry))
+                slot = -1
+                if self.codes.key(code, key):
+                    slot = index_lowest(&self.book, key[0], key[1])
+                slots.append(slot if slot >= 0 else self._insert(code, &entry))
             except ValueError as error:
                 self.stream.fail(str(error))
 
     def check(self):
         """Verifies all invariants of records and index; AssertionError names a broken one."""
         cdef const char* broken = audit(&self.book)
-        cdef dict counted = {}
-        cdef const record_t* record
-        cdef uint64_t slot
         if broken != NULL:
             raise AssertionError(broken.decode())
-        for slot in range(self.book.slots):
-            record = record_at(&self.book, slot)
-            if record.key[0] == LONG_CODE:
-                counted[record.key[1]] = counted.get(record.key[1], 0) + 1
-        if not self.codes.agree(counted):
+        if not self.codes.agree(&self.book):
             raise AssertionError("long codes and the records that name them disagree")

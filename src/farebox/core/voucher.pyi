@@ -217,6 +217,8 @@ class Book:
     def feed(self, chunk: ReadableBuffer, policy: int) -> list[int]:
         """Streams PostgreSQL COPY BINARY into the book; returns the slots of completed rows.
 
+        A code that is held already keeps its record, whose slot (the lowest of several) stands for
+        the row.
         Columns: code_key text, id int8, active bool, expires_before_ms int8, count int8, amount
         int8, total int8, total_amount int8, period_end_ms int8, period_seq int4, version int8.
         Chunks may break anywhere. ValueError names row and column of a malformed stream; nothing

@@ -28,7 +28,7 @@ from farebox.engine.notes import Notes, Orders
 from farebox.engine.reading import Reader
 from farebox.engine.returning import Returns
 from farebox.engine.shelf import Shelf
-from farebox.engine.warming import warm
+from farebox.engine.warming import Warming
 from farebox.locks import Leases
 from farebox.storage.redemption import (
     ComparisonLostError,
@@ -97,6 +97,7 @@ class Desk:
         self._history = QuietHistory(ledger)
         self.ids = EventIds(ledger)
         self.shelf = Shelf(memory_bytes)
+        self.warming = Warming(ledger, self.shelf)
         self.reader = Reader(ledger, self.shelf)
         self.guard = Guard()
         notes = Notes(self.shelf, spelling, self.ids.take, replay_window_ms)
@@ -110,11 +111,10 @@ class Desk:
         self.batches = self.calls = self.lost = self.settled = 0
 
     async def start(self) -> None:
-        """Connects, fills the shelf as far as its time allows, and begins to work."""
+        """Connects, fills the shelf for as long as is given, and begins to work beside that."""
         await self._ledger.open()
         if self._warm_s:
-            held = await warm(self._ledger, self.shelf, self._warm_s)
-            log.info("desk.warm", vouchers=held)
+            await self.warming.start(self._warm_s)
         self._task = asyncio.create_task(self._run(), name="redemption desk")
 
     async def stop(self) -> None:
@@ -123,6 +123,7 @@ class Desk:
         self._wake.set()
         if self._task is not None:
             await self._task
+        await self.warming.stop()
         await self._history.close()
         await self.contention.close()
         await self._ledger.close()

@@ -179,19 +179,18 @@ class Shelf:
         if left_behind:
             self.moved[slot] = state
 
-    def feed(self, chunk: bytes, campaign: Campaign) -> int | None:
+    def feed(self, chunk: bytes, campaign: Campaign) -> None:
         """Takes vouchers without settings or candidates of their own from a COPY BINARY stream.
 
-        Only codes that are not held. The id of the last one, None if the chunk completed none.
+        What is held already stays as it is.
         """
         terms = campaign.terms_of(PLAIN)
         slots = self.book.feed(chunk, self._policy(terms))
-        if not slots:
-            return None
-        self._reach(max(slots))
+        if slots:
+            self._reach(max(slots))
         for slot in slots:
-            self.terms[slot] = terms
-        return self.book.voucher_id(slots[-1])
+            if self.terms[slot] is NOTHING:
+                self.terms[slot] = terms
 
     def _reach(self, slot: int) -> None:
         missing = slot + 1 - len(self.terms)

@@ -101,6 +101,17 @@ class Ledger:
                 with contextlib.suppress(*GONE):
                     await connection.close(timeout=2)
 
+    @contextlib.asynccontextmanager
+    async def beside(self) -> AsyncIterator["Ledger"]:
+        """The same database over another connection, for readings that nobody waits for."""
+        other = Ledger(self._dsn, statement_timeout_ms=self._statement_timeout_ms)
+        try:
+            with self._named():
+                await other.open()
+            yield other
+        finally:
+            await other.close()
+
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """Rows of a read. NotWrittenError or OutcomeUnknownError as for a write."""
         with self._named():

@@ -50,20 +50,25 @@ where c.id = any($1::int[])
 -- Campaigns whose vouchers may be asked for, the newest first.
 select id from voucher.campaign where status = 'active' order by id desc
 
+-- name: stretch_end
+-- The id that ends a stretch of a campaign's vouchers after an id; null when there are none.
+select max(id)
+from (
+  select id from voucher.voucher where campaign = $1 and id > $2 order by id limit $3
+) stretch
+
 -- name: warm
--- Inherit vouchers of one campaign as the book takes them, from an id on: those whose terms are all
--- the campaign's, that nobody holds, and whose code has no other candidate.
+-- Inherit vouchers of one campaign as the book takes them, from one id to another: those whose
+-- terms are all the campaign's, that nobody holds, and whose code has no other candidate.
 select v.code_key, v.id, v.active,
-       coalesce(v.expires_before_ms, $3::bigint, 9223372036854775807),
+       coalesce(v.expires_before_ms, $4::bigint, 9223372036854775807),
        v.count, v.amount, v.total, v.total_amount, v.period_end_ms, v.period_seq, v.version
 from voucher.voucher v
-where v.campaign = $1::int and v.id > $2::bigint
+where v.campaign = $1::int and v.id > $2::bigint and v.id <= $3::bigint
   and v.inherit and v.value is null and v.rules is null and v.code = v.code_key
-  and v.calendar_revision = $4::int and v.hold_device is null
+  and v.calendar_revision = $5::int and v.hold_device is null
   and not exists (select from voucher.voucher o
                   where o.code_key = v.code_key and o.campaign <> v.campaign)
-order by v.id
-limit $5::int
 
 -- name: lock_campaigns
 -- Campaigns of these codes, locked for reading.
