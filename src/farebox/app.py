@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from farebox import __version__
-from farebox.api import logs, probes, vending
+from farebox.api import isp, logs, probes, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
@@ -31,6 +31,7 @@ from farebox.engine.access import Access
 from farebox.engine.attempts import Restraint
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
+from farebox.engine.credentials import FAILURES
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
@@ -38,6 +39,7 @@ from farebox.engine.issuance import Issuance
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
+from farebox.engine.provider import build as build_provider
 from farebox.engine.redemption import Desk
 from farebox.engine.sealing import Sealer
 from farebox.engine.sheets import Sheets
@@ -166,6 +168,9 @@ async def _build(
             touched=watching.touch,
         ),
         metrics=Metrics(),
+        provider=build_provider(
+            pool, clock, keys.by_kid, Restraint(_attempts(settings, stack, "provider", FAILURES))
+        ),
     )
 
 
@@ -278,11 +283,18 @@ def _read_desk(services: Services) -> None:
         metrics.read_from(f"farebox_desk_{name}", text, lambda name=name: getattr(desk, name))
 
 
+def _failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What no router has caught, in the words of the family that was asked."""
+    is_provider = request.scope["path"].startswith("/isp/")
+    spoken = isp.dialect.failure if is_provider else dialect.failure
+    return spoken(request, error)
+
+
 def litestar_app(services: Services) -> Litestar:
     """The framework's application: every route of every family, documented."""
     return Litestar(
-        route_handlers=[*probes.routes(services), vending.router(services)],
-        exception_handlers={Exception: dialect.failure},
+        route_handlers=[*probes.routes(services), vending.router(services), isp.router(services)],
+        exception_handlers={Exception: _failure},
         openapi_config=OpenAPIConfig(
             title="Farebox",
             version=__version__,
@@ -292,6 +304,7 @@ def litestar_app(services: Services) -> Litestar:
                 security_schemes={
                     "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
                     "device": SecurityScheme(type="http", scheme="basic"),
+                    "provider": SecurityScheme(type="http", scheme="basic"),
                 }
             ),
         ),

@@ -30,31 +30,38 @@ def documented(
     media_type: str = "application/json",
     public: bool = False,
     device: bool | str = False,
+    path: Mapping[str, Any] | None = None,
+    takes_as: Sequence[str] = ("application/json",),
+    refused: Any = ErrorBody,
+    security: str = "bearer",
 ) -> dict[str, Any]:
     """The handler arguments that document an operation under its id in the specification.
 
     `takes` and `gives` are types that msgspec knows, or None; `query` maps names of query arguments
     to types; `also` names further documented operations that the same route carries. A `public`
-    operation wants no token; `device` lets devices in too, or only them when it is "only".
+    operation wants no token; `device` lets devices in too, or only them when it is "only". `path`
+    names arguments of the path that the handler does not take, `takes_as` the media types of the
+    body, `refused` the type of a refusal, `security` the scheme by which callers are known.
     """
 
     class Documented(Operation):
         def __init__(self, **given: Any) -> None:
             super().__init__(**given)
             if takes is not None:
-                content: Any = {"application/json": {"schema": _schema(takes)}}
+                content: Any = {kind: {"schema": _schema(takes)} for kind in takes_as}
                 self.request_body = RequestBody(content=content, required=True)
             answer: Any = {media_type: {"schema": _schema(gives)}} if gives is not None else None
-            error: Any = {"application/json": {"schema": _schema(ErrorBody)}}
+            error: Any = {"application/json": {"schema": _schema(refused)}}
             self.responses = {
                 str(status): OpenAPIResponse(description="Done", content=answer),
                 "default": OpenAPIResponse(description="Refused", content=error),
             }
-            self.security = [] if public else [{"bearer": []}]
+            self.security = [] if public else [{security: []}]
             if device:
                 self.security.append({"device": []})
-            if query:
-                self.parameters = [*(self.parameters or []), *_asked(query)]
+            asked = [*_asked(path or {}, "path"), *_asked(query or {}, "query")]
+            if asked:
+                self.parameters = [*(self.parameters or []), *asked]
 
         def to_schema(self) -> dict[str, Any]:
             described = super().to_schema()
@@ -70,11 +77,11 @@ def documented(
     }
 
 
-def _asked(query: Mapping[str, Any]) -> list[Any]:
+def _asked(named: Mapping[str, Any], place: str) -> list[Any]:
     asked = []
-    for name, kind in query.items():
+    for name, kind in named.items():
         schema: Any = _schema(kind)
-        asked.append(Parameter(name=name, param_in="query", schema=schema))
+        asked.append(Parameter(name=name, param_in=place, schema=schema, required=place == "path"))
     return asked
 
 

@@ -47,3 +47,4 @@ class Services(msgspec.Struct, kw_only=True):
     watching: Any = None
     worker: Any = None
     metrics: Any = None
+    provider: Any = None

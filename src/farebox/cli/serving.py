@@ -31,6 +31,7 @@ from farebox.cli.surroundings import (
 )
 from farebox.cli.workers import WorkersFailedError, keep_running
 from farebox.demo import DEVICE, DEVICE_KEY, EXAMPLES, load_demo
+from farebox.demo_provider import load_provider
 from farebox.engine.access import Access
 from farebox.engine.people import People, Policy
 from farebox.settings import Settings
@@ -121,7 +122,9 @@ def _say(sentence: str) -> None:
 async def _prepare(settings: Settings, dsn: str, demo: bool) -> None:
     async with migrated_pool(dsn) as pool:
         if demo:
-            await load_demo(pool, clock_of(settings))
+            clock = clock_of(settings)
+            await load_demo(pool, clock)
+            await load_provider(pool, clock, keys_of(settings).by_kid)
 
 
 def _announcement(settings: Settings, dsn: str, listening: socket.socket, demo: bool) -> str:

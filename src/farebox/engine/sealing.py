@@ -16,6 +16,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _NONCE_BYTES: Final = 12
 
 
+def about(account: str, kind: str, number: int | str) -> str:
+    """What a sealed secret of an account is bound to."""
+    return f"{account}|{kind}|{number}"
+
+
 class UnsealableError(Exception):
     """Sealed with a secret that the ring no longer has, or not by us."""
 
@@ -32,13 +37,13 @@ class Sealer:
         }
         self._kid = next(iter(self._keys))
 
-    def seal(self, plain: bytes) -> bytes:
-        """The bytes as only this ring can read them."""
+    def seal(self, plain: bytes, about: str = "") -> bytes:
+        """The bytes as only this ring can read them, and only as being about the same thing."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._keys[self._kid].encrypt(nonce, plain, self._purpose)
+        sealed = self._keys[self._kid].encrypt(nonce, plain, self._purpose + about.encode())
         return bytes([len(self._kid)]) + self._kid + nonce + sealed
 
-    def open(self, sealed: bytes) -> bytes:
+    def open(self, sealed: bytes, about: str = "") -> bytes:
         """What was sealed. Raises UnsealableError."""
         kid_end = 1 + sealed[0]
         nonce_end = kid_end + _NONCE_BYTES
@@ -46,6 +51,7 @@ class Sealer:
         if key is None:
             raise UnsealableError("sealed with a secret that is not in the ring")
         try:
-            return key.decrypt(sealed[kid_end:nonce_end], sealed[nonce_end:], self._purpose)
+            bound = self._purpose + about.encode()
+            return key.decrypt(sealed[kid_end:nonce_end], sealed[nonce_end:], bound)
         except InvalidTag:
             raise UnsealableError("not sealed by this ring") from None

@@ -1,0 +1,28 @@
+"""The internet provider's API: subscribers, groups, quota, collections, messages (isp.md).
+
+`router` gathers the declared operations of the noun modules under /isp/api/v1. Where the document
+is silent, the modules say what was chosen. What this version does not have yet is not mounted.
+"""
+
+from typing import Final
+
+from litestar import Router
+
+from farebox.api.isp import areas, details, dialect, groups, subscribers
+from farebox.api.isp.blueprint import routes_of
+from farebox.api.services import Services
+
+_NOUNS: Final = (details, subscribers, groups, areas)
+OPERATIONS: Final = tuple(operation for noun in _NOUNS for operation in noun.OPERATIONS)
+
+
+def router(services: Services) -> Router:
+    """All routes of this API."""
+    return Router(
+        path="/isp/api/v1",
+        route_handlers=[
+            handler for operation in OPERATIONS for handler in routes_of(services, operation)
+        ],
+        exception_handlers={Exception: dialect.failure},
+        request_max_body_size=dialect.BODY_BYTES_MAX,
+    )

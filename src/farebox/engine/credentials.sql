@@ -1,0 +1,24 @@
+-- Credentials and the accounts they open (isp.md 1.2).
+
+-- name: find
+-- A credential with its account.
+select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms, a.*
+  from isp.credential c join isp.account a on a.id = c.account
+ where c.token = $1
+
+-- name: below
+-- An account, if it lies at or below another one.
+select a.* from isp.account a where a.id = $1 and a.id in (select isp.subtree($2))
+
+-- name: add
+-- A new credential.
+insert into isp.credential (token, account, key_hash, key_sealed, scopes, created_at_ms)
+select $1, a.id, $3, case when a.expose_api_key then $4::bytea end, $5, $6
+  from isp.account a where a.id = $2
+
+-- name: oldest
+-- The oldest credential in use of each account.
+select distinct on (a.id) a.id, a.expose_api_key, c.token, c.key_sealed
+  from isp.account a join isp.credential c on c.account = a.id and c.enabled
+ where a.id = any($1::text[])
+ order by a.id, c.created_at_ms, c.token

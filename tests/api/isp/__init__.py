@@ -1,0 +1,1 @@
+"""The provider's API through the whole application."""
