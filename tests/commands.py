@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
+from tests.servers import quick_folder
+
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
 FAREBOX = PROGRAMS / "farebox"
@@ -65,7 +67,9 @@ def free_port() -> int:
 @contextlib.contextmanager
 def open_folder() -> Iterator[Path]:
     """A temporary folder that PostgreSQL may enter whoever it has to run as."""
-    with tempfile.TemporaryDirectory(prefix="farebox-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="farebox-test-", dir=quick_folder(), ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
 
