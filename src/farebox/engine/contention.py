@@ -30,12 +30,12 @@ CODES_MAX = 4096
 
 
 class _Hot:
-    """One contended code: when it last lost, who has the lease, who waits."""
+    """One contended code: when another desk was last noticed, who has the lease, who waits."""
 
-    __slots__ = ("begins", "last_loss", "parked", "rests_until", "task", "token", "turn_ends")
+    __slots__ = ("begins", "noticed", "parked", "rests_until", "task", "token", "turn_ends")
 
     def __init__(self, now: float) -> None:
-        self.last_loss = now
+        self.noticed = now
         self.parked: list[Call] = []
         self.task: asyncio.Task[None] | None = None
         self.token: Token | None = None
@@ -79,7 +79,7 @@ class Contention:
         for key in code_keys:
             hot = self.hot.get(key)
             if hot is not None:
-                hot.last_loss = now
+                hot.noticed = now
             elif now - self._losses.get(key, -LOSS_WINDOW_S) < LOSS_WINDOW_S:
                 if len(self.hot) < CODES_MAX:
                     self.hot[key] = _Hot(now)
@@ -95,7 +95,7 @@ class Contention:
             return False
         now = time.monotonic()
         if hot.task is None:
-            if now - hot.last_loss > COOL_S:
+            if now - hot.noticed > COOL_S:
                 del self.hot[call.code_key]
                 return False
             hot.task = asyncio.create_task(self._turn(call.code_key, hot))
@@ -126,7 +126,7 @@ class Contention:
             return
         try:
             await asyncio.sleep(max(0.0, hot.rests_until - time.monotonic()))
-            hot.token = await self._acquire(leases, key)
+            hot.token = await self._acquire(leases, key, hot)
             hot.turn_ends = time.monotonic() + TURN_S
             hot.begins = True
             self._release_parked(hot)
@@ -147,7 +147,7 @@ class Contention:
                     pass
             self._release_parked(hot)
 
-    async def _acquire(self, leases: Leases, key: str) -> Token | None:
+    async def _acquire(self, leases: Leases, key: str, hot: _Hot) -> Token | None:
         """The lease within the patience, else None: then we go on without it."""
         deadline = time.monotonic() + PATIENCE_S
         # Whoever has the lease has most of a turn before it.
@@ -159,6 +159,8 @@ class Contention:
                 return None
             if token is not None or time.monotonic() > deadline:
                 return token
+            # Nobody loses while turns are kept, so whoever holds the lease is a sign of contention.
+            hot.noticed = time.monotonic()
             await asyncio.sleep(wait_s)
             wait_s = POLL_S
 
