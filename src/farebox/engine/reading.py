@@ -5,10 +5,11 @@ decision never mixes two states. It decides nothing and writes nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from farebox.engine.calls import VALIDATE, Call
-from farebox.engine.shelf import Shelf, by_code, in_order
+from farebox.engine.shelf import Shelf, by_code
 from farebox.engine.terms import Campaign
 from farebox.storage.redemption import Ledger, NotWrittenError
 
@@ -42,7 +43,7 @@ class Reader:
     async def hold(self, calls: Sequence[Call], missing: set[str], looked_at: set[str]) -> None:
         """Reads what is missing or has moved on; every call has its candidates afterwards."""
         if looked_at:
-            missing = missing | await self._moved_on(sorted(looked_at))
+            missing = missing | await self._moved_on(looked_at)
         if missing:
             await self._read(sorted(missing))
             for call in calls:
@@ -78,10 +79,22 @@ class Reader:
                 return
         raise NotWrittenError("campaigns keep changing")
 
-    async def _moved_on(self, code_keys: list[str]) -> set[str]:
+    async def _moved_on(self, code_keys: Iterable[str]) -> set[str]:
         """Those held codes whose candidates, versions or policies are no longer what we hold."""
-        now = {
-            key: {tuple(row) for row in in_order(rows)}
-            for key, rows in by_code(await self._ledger.read_versions(code_keys))
+        shelf, book = self._shelf, self._shelf.book
+        slots = {key: shelf.candidates(key) for key in code_keys}
+        vouchers: dict[int, int] = {}
+        campaigns: dict[int, int] = {}
+        for slot in chain.from_iterable(slots.values()):
+            vouchers[book.voucher_id(slot)] = book.version(slot)
+            campaign = shelf.terms[slot].campaign
+            campaigns[campaign.id] = campaign.revision
+        moved, edited = await self._ledger.moved_on(vouchers, campaigns)
+        if not (moved or edited):
+            return set()
+        return {
+            key
+            for key, candidates in slots.items()
+            for slot in candidates
+            if book.voucher_id(slot) in moved or shelf.terms[slot].campaign.id in edited
         }
-        return {key for key in code_keys if self._shelf.versions(key) != now.get(key)}

@@ -88,22 +88,6 @@ class Shelf:
             return ()
         return slots
 
-    def versions(self, code_key: str) -> set[tuple[str, int, int, int, int]]:
-        """(code, voucher, version, campaign, policy revision) of the held candidates."""
-        held = set()
-        for slot in self.candidates(code_key):
-            campaign = self.terms[slot].campaign
-            held.add(
-                (
-                    code_key,
-                    self.book.voucher_id(slot),
-                    self.book.version(slot),
-                    campaign.id,
-                    campaign.revision,
-                )
-            )
-        return held
-
     def in_scope(self, call: Call) -> tuple[int, ...]:
         """The candidates that this call may mean (vending-commerce.md 4.7)."""
         slots = self.candidates(call.code_key)

@@ -8,7 +8,7 @@ decides nothing.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -130,9 +130,15 @@ class Ledger:
             rows = await connection.fetch(SQL.lock_codes, code_keys)
             return campaigns, list(rows)
 
-    async def read_versions(self, code_keys: Sequence[str]) -> list[Any]:
-        """(code_key, id, version, campaign, policy_revision) of all candidates."""
-        return await self.fetch(SQL.read_versions, code_keys)
+    async def moved_on(
+        self, vouchers: Mapping[int, int], campaigns: Mapping[int, int]
+    ) -> tuple[set[int], set[int]]:
+        """The vouchers, by version, and campaigns, by policy revision, that are so no longer."""
+        columns = (vouchers.keys(), vouchers.values(), campaigns.keys(), campaigns.values())
+        moved: tuple[set[int], set[int]] = (set(), set())
+        for row in await self.fetch(SQL.moved_on, *(_numbers(tuple(column)) for column in columns)):
+            moved[row[1]].add(row[0])
+        return moved
 
     async def read_campaigns(self, campaigns: Sequence[int]) -> list[Any]:
         """What decisions rely on at campaign level."""

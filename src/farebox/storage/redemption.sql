@@ -25,13 +25,20 @@ where v.code_key = any($1::text[])
 order by v.code_key, v.id
 for no key update of v
 
--- name: read_versions
--- Who the candidates of these codes are and which state they are in: enough to trust a held copy.
-select v.code_key, v.id, v.version, v.campaign, c.policy_revision
-from voucher.voucher v
-join voucher.campaign c on c.id = v.campaign
-where v.code_key = any($1::text[])
-order by v.code_key
+-- name: moved_on
+-- Which of these vouchers and campaigns are no longer as they are held: gone, or changed since.
+-- A voucher that comes to a code raises the versions of the others, so versions cover who they are.
+select w.id, false as is_campaign
+from unnest($1::text::bigint[], $2::text::bigint[]) as w (id, version)
+where not exists (
+  select from voucher.voucher v where v.id = w.id and v.version = w.version
+)
+union all
+select w.id, true
+from unnest($3::text::bigint[], $4::text::bigint[]) as w (id, revision)
+where not exists (
+  select from voucher.campaign c where c.id = w.id and c.policy_revision = w.revision
+)
 
 -- name: read_campaigns
 -- What decisions rely on at campaign level, with rules and calendar revisions as JSON.
