@@ -1,7 +1,9 @@
 """The product over HTTP beside a no-op on the same lane: one worker, 64 keep-alive connections.
 
 Ratios are shares: what is left of the lane's throughput once the desk decides, commits and answers.
-Server, load generator and PostgreSQL are processes of their own on the same cores.
+Server, load generator and PostgreSQL are processes of their own on the same cores. Many short turns
+instead of a few long ones: the machine's own pace changes within seconds, and a turn is compared
+with the no-op's beside it.
 """
 
 import contextlib
@@ -38,10 +40,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     seconds: float
     rounds: int
+    warm_s: float
 
 
-FULL = Plan(seconds=5.0, rounds=3)
-QUICK = Plan(seconds=1.0, rounds=1)
+FULL = Plan(seconds=1.0, rounds=15, warm_s=0.25)
+QUICK = Plan(seconds=1.0, rounds=1, warm_s=0.5)
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -52,22 +55,23 @@ class Site(msgspec.Struct, frozen=True):
     authorization: str
     vouchers: int
 
-    def jobs(self, seconds: float) -> dict[str, Job]:
-        """What is measured, by name."""
+    def jobs(self, plan: Plan) -> dict[str, Job]:
+        """What is measured, by name; beside each share stands the no-op of its kind."""
 
         def job(port: int, verb: str, body: str, expect: str, hot: int = -1) -> Job:
             return Job(
                 port=port, path=PATH + verb, body=body, authorization=self.authorization,
-                expect=expect, vouchers=self.vouchers, hot=hot, seconds=seconds,
+                expect=expect, vouchers=self.vouchers, hot=hot, seconds=plan.seconds,
+                warm_s=plan.warm_s,
             )  # fmt: skip
 
         redeemed, valid = '"redeemed":true', '"valid":true'
         typed = job(self.noop, "redeem", REDEEM, redeemed)
         return {
-            "noop": job(self.noop, "redeem", REDEEM, redeemed),
-            "noop_validate": job(self.noop, "validate", VALIDATE, redeemed),
             "http.redeem": job(self.product, "redeem", REDEEM, redeemed),
+            "noop": job(self.noop, "redeem", REDEEM, redeemed),
             "http.redeem_hot": job(self.product, "redeem", REDEEM, redeemed, HOT),
+            "noop_validate": job(self.noop, "validate", VALIDATE, redeemed),
             "http.validate": job(self.product, "validate", VALIDATE, valid),
             "typed": msgspec.structs.replace(typed, path="/typed/{code}/redeem"),
         }
@@ -143,7 +147,7 @@ def drive(job: Job) -> Measured:
 
 def measure(site: Site, plan: Plan, progress: Callable[[str], None]) -> dict[str, Metric]:
     """`http.redeem`, `http.redeem_hot` and `http.validate`."""
-    jobs = site.jobs(plan.seconds)
+    jobs = site.jobs(plan)
     runs: dict[str, list[Measured]] = {name: [] for name in jobs}
     for number in range(plan.rounds):
         # Every other round backwards, so that nobody always follows the same neighbour.

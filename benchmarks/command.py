@@ -21,7 +21,7 @@ err = Console(stderr=True, highlight=False)
 
 VOUCHERS = 1_000_000
 VOUCHERS_QUICK = 50_000
-STEP_S = 4.0
+STEP = bench_http.Plan(seconds=4.0, rounds=1, warm_s=0.5)
 
 
 def wall_clock() -> int:
@@ -155,7 +155,7 @@ def _highest_rate(
     rate = 500.0
     while high == 0.0 or high - low > 0.1 * high:
         say(f"{rate:,.0f} requests/s")
-        job = msgspec.structs.replace(site.jobs(STEP_S)["http.redeem"], rate=rate)
+        job = msgspec.structs.replace(site.jobs(STEP)["http.redeem"], rate=rate)
         run = bench_http.drive(job)
         kept_up = run.per_second >= 0.98 * rate and not run.failed and not run.retried
         if kept_up and run.p99_ms <= p99_ms:

@@ -1,8 +1,9 @@
 """One worker process to be measured: the product, or its lane with a desk that does nothing.
 
 `python -m benchmarks.http_server DSN DATA_DIR SECRET product|noop` prints its port and serves until
-SIGTERM. The no-op form reads, recognises, authenticates and decodes exactly as the product's lane
-does and answers a constant; behind it stands one typed handler of the framework that does nothing.
+SIGTERM; the product reads all vouchers ahead first. The no-op form reads, recognises, authenticates
+and decodes exactly as the product's lane does and answers a constant; behind it stands one typed
+handler of the framework that does nothing.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from farebox.engine.calls import Answer, Call
 from farebox.settings import Settings
 from farebox.web import ASGI, Receive, Scope, Send
 
+# Longer than reading all vouchers ahead takes.
+WARM_S = 120
 TYPED_PATH = "/typed/{code:str}/redeem"
 
 
@@ -112,7 +115,12 @@ async def serve(settings: Settings, kind: str) -> None:
 def main() -> None:
     """Reads the arguments and serves."""
     dsn, data_dir, secret, kind = sys.argv[1:]
-    settings = Settings(database_url=dsn, data_dir=Path(data_dir), secrets={"bench": secret})
+    settings = Settings(
+        database_url=dsn,
+        data_dir=Path(data_dir),
+        secrets={"bench": secret},
+        warm_seconds=WARM_S if kind == "product" else 0,
+    )
     uvloop.run(serve(settings, kind))
 
 
