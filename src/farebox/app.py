@@ -41,6 +41,8 @@ from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.provider import build as build_provider
 from farebox.engine.redemption import Desk
+from farebox.engine.revenue import Revenue
+from farebox.engine.revenue_rows import Rows
 from farebox.engine.sealing import Sealer
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
@@ -140,6 +142,7 @@ async def _build(
             public_url=settings.public_url,
             list_hard_cap=settings.list_hard_cap,
             default_time_zone=settings.default_time_zone,
+            reporting_currency=settings.reporting_currency,
         ),
         clock=clock,
         pool=pool,
@@ -161,6 +164,7 @@ async def _build(
             pool, MovingClock(clock), leases, Sealer(keys.by_kid, PURPOSE), webhook.post
         ),
         watching=watching,
+        revenue=Revenue(pool, clock, Rows(pool), reporting_currency=settings.reporting_currency),
         presence=Presence(
             pool,
             clock,

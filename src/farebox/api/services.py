@@ -20,6 +20,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     list_hard_cap: int = 10_000
     default_time_zone: str = "Europe/Amsterdam"
+    reporting_currency: str = "EUR"
 
 
 class Services(msgspec.Struct, kw_only=True):
@@ -45,6 +46,7 @@ class Services(msgspec.Struct, kw_only=True):
     deliveries: Any = None
     presence: Any = None
     watching: Any = None
+    revenue: Any = None
     worker: Any = None
     metrics: Any = None
     provider: Any = None

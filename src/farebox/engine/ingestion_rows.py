@@ -73,6 +73,9 @@ async def write_sales(connection: Connection, fresh: Sequence[Reported[Sale]], n
         sales.append(_sale_row(one, product, now_ms))
         if one.record.payments:
             payments += _payment_rows(one, now_ms)
+    await connection.execute(
+        SQL.tell_sales, [one.id for one in fresh], [one.at_ms for one in fresh]
+    )
     await _copy(connection, "revenuetransaction", _SALE_COLUMNS, sales)
     if payments:
         await _copy(connection, "paymenttransaction", _PAYMENT_COLUMNS, payments)

@@ -1,5 +1,9 @@
 -- What changes with new records (vending-platform.md 4.8, 4.9, 4.10).
 
+-- name: tell_sales
+-- Tells those who hold sales in memory which ones are new.
+select vending.tell_sales($1, $2)
+
 -- name: find_products
 -- Products, flavours and extras by their numbers.
 select p.id, p.machine, p.plu, p.name, p.internal_ref, p.barcode

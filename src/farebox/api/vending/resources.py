@@ -26,8 +26,10 @@ from farebox.api.vending import (
     products,
     profiles,
     provisioning,
+    rates,
     records,
     reports,
+    revenue,
     shifts,
     sites,
     statuses,
@@ -58,6 +60,7 @@ _NOUNS: Final = (
     alerts,
     reports,
     records,
+    rates,
 )
 _BY_HAND: Final = (
     usergroups,
@@ -78,6 +81,8 @@ _BY_HAND: Final = (
     alerts,
     assortment,
     records,
+    rates,
+    revenue,
     export,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
