@@ -6,14 +6,14 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-NAMES = ["calendar", "limits", "voucher"]
+NAMES = ["calendar", "limits", "revenue", "voucher"]
 DEBUG = os.environ.get("FAREBOX_DEBUG") == "1"
 SANITIZE = os.environ.get("FAREBOX_SANITIZE") == "1"
 
 # The decision ladder is compiled into each of its loops: as a function it would cost a third more.
 flags = ["-O0", "-g"] if DEBUG else ["-O3", "-finline-limit=8000"]
 flags += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-cast-function-type"]
-link = [] if DEBUG or SANITIZE else ["-Wl,-s"]
+link = ["-pthread"] if DEBUG or SANITIZE else ["-pthread", "-Wl,-s"]
 if SANITIZE:
     flags += ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
     link += ["-fsanitize=address,undefined"]

@@ -1,6 +1,6 @@
 """Counts and sums of sales by local time and key, over columns (vending-commerce.md 4.12).
 
-Sales lie in segments as columns (22 bytes each), in any order; a scan accumulates one or many
+Sales lie in segments as columns (23 bytes each), in any order; a scan accumulates one or many
 groupings in one pass, without the interpreter lock. Figures are exact: they depend neither on the
 order of rows nor on segments or threads; a sum that int64 cannot hold is an OverflowError.
 
@@ -35,7 +35,7 @@ PAYMENT_CURRENCY: Final[int]  # 4: payment * currencies + currency
 
 NO_GROUP: Final[int]  # 2**32 - 1: sales of this product are left out
 # No cube has more cells (days or hours times keys).
-CELLS_MAX: Final[int]  # 2**24
+CELLS_MAX: Final[int]  # 2**22
 
 @final
 class Places:
@@ -90,7 +90,7 @@ class Segment:
     def __len__(self) -> int: ...
     @property
     def nbytes(self) -> int:
-        """Bytes taken from the machine, room for further rows included."""
+        """Bytes of memory in use, 23 a row."""
 
 @final
 class Snapshot:

@@ -1,0 +1,255 @@
+/* Columns of sales and the innermost loops over them (vending-commerce.md 4.12).
+ *
+ * A sale is added to the cell `base + key`: the base says when it was, the key what it was. Sales
+ * outside a window have a base behind the last cell, where the figures are thrown away, so no loop
+ * asks. What the numbers may be is checked before they become columns; nothing here allocates. */
+#ifndef FAREBOX_SALES_H
+#define FAREBOX_SALES_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
+#include <emmintrin.h>
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
+    !defined(FAREBOX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
+#define FAREBOX_CLONES \
+  __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define FAREBOX_CLONES
+#endif
+#define FAREBOX_INLINE static inline __attribute__((always_inline))
+
+/* Rows of a chunk. A packed figure has 16 bits for its count and 48 for its sum, which hold a
+ * quarter of so many rows at any price. */
+enum { CHUNK_ROWS = 65536, PACKED_CELLS = 512, BLOCK_ROWS = 1024 };
+
+typedef struct {
+  int64_t count;
+  int64_t sum;
+} cell_t;
+
+typedef struct {
+  uint32_t *at;
+  uint32_t *place;
+  uint32_t *machine;
+  uint32_t *product;
+  int32_t *price;
+  uint8_t *zone;
+  uint8_t *currency;
+  uint8_t *payment;
+  int64_t rows;
+  uint32_t first; /* the least and the greatest instant */
+  uint32_t last;
+  int32_t ascending;
+} sales_t;
+
+enum { BY_CURRENCY, BY_ZONE_CURRENCY, BY_PRODUCT, BY_CURRENCY_PRODUCT, BY_PAYMENT_CURRENCY };
+
+typedef struct {
+  int32_t kind;
+  uint32_t currencies;
+  uint32_t products; /* one more than there are: the last one is for those left out */
+  uint32_t payments;
+  const uint32_t *groups;
+} keys_t;
+
+/* A zone's clock over a short span: at most two changes, and the window on its wall. */
+typedef struct {
+  int64_t from;
+  int64_t until;
+  int32_t offset;
+  int32_t step[2];
+  uint32_t change[2];
+} wall_t;
+
+/* Where a wall clock's time lies among the cells. */
+typedef struct {
+  int64_t origin; /* wall-clock seconds of the first cell */
+  uint32_t stride;
+  uint32_t outside;
+  int64_t from; /* instants */
+  int64_t until;
+} frame_t;
+
+FAREBOX_INLINE void add_sale(cell_t *cell, int32_t price) {
+#if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
+  __m128i *both = (__m128i *)(void *)cell;
+  __m128i more = _mm_set_epi64x(price, price >= 0);
+  _mm_storeu_si128(both, _mm_add_epi64(_mm_loadu_si128(both), more));
+#else
+  cell->count += price >= 0;
+  cell->sum += price;
+#endif
+}
+
+FAREBOX_INLINE uint32_t key_of(const sales_t *sales, const keys_t *keys, int kind, int64_t i) {
+  switch (kind) {
+    case BY_ZONE_CURRENCY: return sales->zone[i] * keys->currencies + sales->currency[i];
+    case BY_PRODUCT: return keys->groups[sales->product[i]];
+    case BY_CURRENCY_PRODUCT:
+      return sales->currency[i] * keys->products + keys->groups[sales->product[i]];
+    case BY_PAYMENT_CURRENCY: return sales->payment[i] * keys->currencies + sales->currency[i];
+    default: return sales->currency[i];
+  }
+}
+
+/* Rows [from, until) with the base of their zone, or with bases[row - from] of their own. */
+FAREBOX_INLINE void add_kind(cell_t *cells, const sales_t *sales, const keys_t *keys,
+                             const uint32_t *bases, int each, int kind, int64_t from,
+                             int64_t until) {
+  for (int64_t i = from; i < until; i++) {
+    uint32_t base = bases[each ? i - from : sales->zone[i]];
+    add_sale(&cells[base + key_of(sales, keys, kind, i)], sales->price[i]);
+  }
+}
+
+#define FAREBOX_KINDS(each)                                                              \
+  switch (keys->kind) {                                                                  \
+    case BY_CURRENCY: add_kind(cells, sales, keys, bases, each, BY_CURRENCY, from, until); break; \
+    case BY_ZONE_CURRENCY:                                                               \
+      add_kind(cells, sales, keys, bases, each, BY_ZONE_CURRENCY, from, until);          \
+      break;                                                                             \
+    case BY_PRODUCT: add_kind(cells, sales, keys, bases, each, BY_PRODUCT, from, until); break; \
+    case BY_CURRENCY_PRODUCT:                                                            \
+      add_kind(cells, sales, keys, bases, each, BY_CURRENCY_PRODUCT, from, until);       \
+      break;                                                                             \
+    default: add_kind(cells, sales, keys, bases, each, BY_PAYMENT_CURRENCY, from, until); \
+  }
+
+static void add_by_zone(cell_t *cells, const sales_t *sales, const keys_t *keys,
+                        const uint32_t *bases, int64_t from, int64_t until) {
+  FAREBOX_KINDS(0)
+}
+
+static void add_by_row(cell_t *cells, const sales_t *sales, const keys_t *keys,
+                       const uint32_t *bases, int64_t from, int64_t until) {
+  FAREBOX_KINDS(1)
+}
+
+/* The same as add_by_zone for keys that are currencies, where zones times currencies are few: one
+ * addition of eight bytes a sale into four tables in turn, so that none waits for the one before.
+ * A figure is count * 2**48 + sum. */
+static void add_packed(cell_t *cells, const sales_t *sales, const keys_t *keys,
+                       const uint32_t *bases, uint32_t zones, int64_t from, int64_t until) {
+  uint64_t table[4][PACKED_CELLS];
+  const uint32_t currencies = keys->currencies;
+  const uint8_t *zone = sales->zone, *currency = sales->currency;
+  const int32_t *price = sales->price;
+  int64_t i = from;
+  for (int t = 0; t < 4; t++) memset(table[t], 0, zones * currencies * sizeof(uint64_t));
+#define FAREBOX_PACK(t, row)                                                       \
+  table[t][zone[row] * currencies + currency[row]] +=                              \
+      (uint64_t)(int64_t)price[row] + ((uint64_t)(price[row] >= 0) << 48)
+  for (; i + 4 <= until; i += 4) {
+    FAREBOX_PACK(0, i);
+    FAREBOX_PACK(1, i + 1);
+    FAREBOX_PACK(2, i + 2);
+    FAREBOX_PACK(3, i + 3);
+  }
+  for (; i < until; i++) FAREBOX_PACK(0, i);
+#undef FAREBOX_PACK
+  for (uint32_t z = 0; z < zones; z++) {
+    cell_t *to = cells + bases[z];
+    if (keys->kind == BY_ZONE_CURRENCY) to += z * currencies;
+    for (uint32_t c = 0; c < currencies; c++)
+      for (int t = 0; t < 4; t++) {
+        uint64_t figure = table[t][z * currencies + c];
+        int64_t sum = (int64_t)(figure << 16) >> 16;
+        to[c].sum += sum;
+        to[c].count += (int64_t)((figure - (uint64_t)sum) >> 48);
+      }
+  }
+}
+
+/* The bases of rows in any order. */
+FAREBOX_INLINE void base_unit(uint32_t *bases, const uint32_t *at, const uint8_t *zone, int64_t n,
+                              const wall_t *walls, const frame_t *frame, uint32_t unit) {
+  for (int64_t i = 0; i < n; i++) {
+    const wall_t *wall = &walls[zone[i]];
+    uint32_t instant = at[i];
+    int64_t local = (int64_t)instant + wall->offset +
+                    (instant >= wall->change[0] ? wall->step[0] : 0) +
+                    (instant >= wall->change[1] ? wall->step[1] : 0);
+    int inside = (local >= wall->from) & (local < wall->until) & (instant >= frame->from) &
+                 (instant < frame->until);
+    uint32_t cell = unit ? (uint32_t)(local - frame->origin) / unit * frame->stride : 0;
+    bases[i] = inside ? cell : frame->outside;
+  }
+}
+
+FAREBOX_CLONES static void base_rows(uint32_t *bases, const uint32_t *at, const uint8_t *zone,
+                                     int64_t n, const wall_t *walls, const frame_t *frame,
+                                     int64_t unit) {
+  if (unit == 86400) base_unit(bases, at, zone, n, walls, frame, 86400);
+  else if (unit == 3600) base_unit(bases, at, zone, n, walls, frame, 3600);
+  else base_unit(bases, at, zone, n, walls, frame, 0);
+}
+
+/* Copies the rows whose place and machine are chosen; NULL chooses all. Says how many. */
+static int64_t choose_rows(const sales_t *from, sales_t *to, uint32_t *rows,
+                           const uint8_t *places, uint64_t place_count, const uint8_t *machines,
+                           uint64_t machine_count) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < from->rows; i++) {
+    uint32_t place = from->place[i], machine = from->machine[i];
+    int chosen = 1;
+    if (machines) chosen = machine < machine_count && machines[machine];
+    if (places) chosen &= place < place_count && places[place];
+    rows[n] = (uint32_t)i;
+    n += chosen;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t row = rows[i];
+    to->at[i] = from->at[row];
+    to->product[i] = from->product[row];
+    to->price[i] = from->price[row];
+    to->zone[i] = from->zone[row];
+    to->currency[i] = from->currency[row];
+    to->payment[i] = from->payment[row];
+  }
+  to->rows = n;
+  to->first = from->first;
+  to->last = from->last;
+  to->ascending = from->ascending;
+  return n;
+}
+
+/* The first row from `from` on that is not before the instant: steps double, then halve. */
+static inline int64_t first_row(const sales_t *sales, int64_t from, int64_t instant) {
+  int64_t low = from, step = 64, high;
+  while (low + step < sales->rows && sales->at[low + step] < instant) {
+    low += step;
+    step *= 2;
+  }
+  high = low + step < sales->rows ? low + step : sales->rows;
+  while (low < high) {
+    int64_t middle = (low + high) / 2;
+    if (sales->at[middle] < instant) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+static inline int64_t take_turn(int64_t *turn) {
+  return __atomic_fetch_add(turn, 1, __ATOMIC_RELAXED);
+}
+
+static inline int sum_overflows(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum);
+}
+
+/* Runs the work in this thread and in so many others; fewer others where there are no more. */
+static inline void run_threads(void *(*work)(void *), void **each, int count) {
+  pthread_t others[64];
+  int begun[64] = {0};
+  for (int i = 1; i < count; i++) begun[i] = !pthread_create(&others[i], NULL, work, each[i]);
+  work(each[0]);
+  for (int i = 1; i < count; i++)
+    if (begun[i]) pthread_join(others[i], NULL);
+}
+
+#endif
