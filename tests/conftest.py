@@ -149,6 +149,14 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
+async def stocked_pool(stocked_database: str) -> AsyncIterator[Pool]:
+    """A pool on a database with the demonstration's fixture."""
+    opened = await open_pool(stocked_database, min_size=1, max_size=10)
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture
 def clock() -> SettableClock:
     """A clock that stands at 2026-03-10T09:00:00Z until the test moves it."""
     return SettableClock()

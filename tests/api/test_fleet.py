@@ -3,47 +3,32 @@
 The caller is nora of North unless said; root is above her, sam in another tree.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar, Router
-from litestar.datastructures import State
 
-from farebox.api.services import Options, Services
-from farebox.api.vending import dialect, resources
-from farebox.demo import load_fixture
-from farebox.engine.access import Access
-from farebox.engine.people import People
-from farebox.engine.tokens import KeyRing
 from farebox.storage.pool import Pool
-from farebox.web import Proxies
+from tests.api.conftest import Api, Caller
 from tests.clocks import SettableClock
-
-PASSWORDS = {"root": "root horse 99", "nora": "correct horse 9", "sam": "battery staple 9"}
 
 
 @dataclass
 class Site:
     """The API as its clients reach it, and a session for each of them."""
 
-    http: httpx.AsyncClient
-    services: Services
-    tokens: dict[str, str]
+    api: Api
+    callers: dict[str, Caller]
 
     async def __call__(
         self, method: str, path: str, body: Any = None, *, by: str = "nora", **options: Any
     ) -> httpx.Response:
         """Send one request as somebody."""
-        if by not in self.tokens:
-            pair = await self.services.people.sign_in(by, PASSWORDS[by], "127.0.0.1")
-            self.tokens[by] = f"Bearer {pair.access_token}"
-        headers = {"Authorization": self.tokens[by]}
-        return await self.http.request(
-            method, f"/vending{path}", json=body, headers=headers, **options
-        )
+        if by not in self.callers:
+            self.callers[by] = await self.api.login(by)
+        return await self.callers[by].send(method, path, body, **options)
 
     async def ids(self, path: str, *, by: str = "nora") -> list[int]:
         """The ids of a list."""
@@ -53,30 +38,9 @@ class Site:
 
 
 @pytest.fixture
-async def site(pool: Pool, clock: SettableClock) -> AsyncIterator[Site]:
-    """The routes of the resources on a database with the fixture of the document."""
-    await load_fixture(pool, clock())
-    keys = KeyRing({"test": "k" * 40})
-    access = Access(pool, clock, keys)
-    people = People(pool, clock, keys, access)
-    services = Services(
-        options=Options(), clock=clock, pool=pool, access=access, people=people, proxies=Proxies(())
-    )
-    router = Router(
-        path="/vending",
-        route_handlers=resources.routes(services),
-        guards=[dialect.enter],
-    )
-    app: Any = Litestar(
-        [router],
-        state=State({"services": services}),
-        exception_handlers={Exception: dialect.failure},
-        openapi_config=None,
-    )
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Site(http, services, {})
-    people.close()
+def site(api: Api) -> Site:
+    """The application on the fixture of the document."""
+    return Site(api, {})
 
 
 Row = tuple[str, str, Any, int, Any]
@@ -314,7 +278,7 @@ async def test_list_headers(site: Site) -> None:
 async def test_permissions_come_after_visibility(site: Site, pool: Pool) -> None:
     """Without the permission a seen row is 403 and an unseen one still 404."""
     await pool.execute("update vending.usergroup set permissions = '{machine:read}' where id = 2")
-    site.services.access.forget()
+    site.api.services.access.forget()
     cases: Mapping[tuple[str, str], int] = {
         ("GET", "/machine"): 200,
         ("GET", "/machine/80"): 200,

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from farebox.demo import DEVICE, DEVICE_KEY, load_fixture
+from farebox.demo import DEVICE, DEVICE_KEY
 from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.engine.access import Access, Principal
 from farebox.engine.passwords import NOBODY, Passwords
@@ -48,9 +48,14 @@ def monotonic() -> Monotonic:
 
 
 @pytest.fixture
+def database(stocked_database: str) -> str:
+    """The people of the demonstration."""
+    return stocked_database
+
+
+@pytest.fixture
 async def access(pool: Pool, clock: SettableClock, keys: KeyRing, monotonic: Monotonic) -> Access:
     """Access on the fixture's people."""
-    await load_fixture(pool, clock())
     return Access(pool, clock, keys, monotonic=monotonic)
 
 
@@ -392,7 +397,6 @@ async def test_the_memory_is_bounded(
     pool: Pool, clock: SettableClock, keys: KeyRing, bearer: Callable[..., Any]
 ) -> None:
     """The oldest entry makes room."""
-    await load_fixture(pool, clock())
     access = Access(pool, clock, keys, entries_max=3)
     headers = [await bearer() for _ in range(5)]
     for header in headers:

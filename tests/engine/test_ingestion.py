@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farebox.demo import load_fixture
 from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.domain.records import Event, Log, Payment, Record, Sale, fingerprint
 from farebox.engine.access import Principal
@@ -28,9 +27,14 @@ Report = tuple[int, Record]
 
 
 @pytest.fixture
+def database(stocked_database: str) -> str:
+    """Machines that report."""
+    return stocked_database
+
+
+@pytest.fixture
 async def ingestion(pool: Pool, clock: SettableClock) -> Ingestion:
     """The use-case on the fixture, with machine 82 behind gateway 80, both of model 1."""
-    await load_fixture(pool, clock())
     await pool.execute(
         "insert into vending.machine (id, name, hostname, location, currency, gateway,"
         " created_at_ms, updated_at_ms) values (82, 'Second', 'behind', 2, 978, 80, 0, 0)"

@@ -16,7 +16,7 @@ from farebox.locks import LeaseUnavailableError, LocalLease
 from farebox.outbound.webhook import Reply, Webhook
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
-from tests.engine.watch import MINUTE_MS, Scene, scene
+from tests.engine.watch import MINUTE_MS, Scene
 from tests.outbound.test_webhook import LOOPBACK, Receiver, receiving, reply
 
 
@@ -77,9 +77,10 @@ class Line:
 
 
 @pytest.fixture
-async def line(pool: Pool, clock: SettableClock) -> AsyncIterator[Line]:
+async def line(stocked_pool: Pool, clock: SettableClock) -> AsyncIterator[Line]:
     """A signed connector to a receiver, an integration, and its deliveries."""
-    place = await scene(pool, clock)
+    pool = stocked_pool
+    place = Scene(pool, clock)
     async with receiving() as receiver:
         webhook = Webhook(LOOPBACK, timeout_s=2)
         sealer = Sealer({"a": "x" * 32}, PURPOSE)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from farebox.demo import load_fixture
 from farebox.domain.errors import InvalidError, NotFoundError
 from farebox.engine.loading import FaultyRowsError, Loaded, Loader
 from farebox.storage.pool import Pool
@@ -29,9 +28,14 @@ VOUCHERS = """\
 
 
 @pytest.fixture
+def database(stocked_database: str) -> str:
+    """Machines and groups to load rows for."""
+    return stocked_database
+
+
+@pytest.fixture
 async def place(pool: Pool, clock: SettableClock, tmp_path: Path) -> "Place":
     """The fixture's database and a folder for files."""
-    await load_fixture(pool, clock())
     return Place(pool, clock, tmp_path)
 
 

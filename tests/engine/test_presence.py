@@ -8,13 +8,13 @@ import pytest
 from farebox.engine.presence import STATUSES, condition
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
-from tests.engine.watch import MINUTE_MS, Scene, scene
+from tests.engine.watch import MINUTE_MS, Scene
 
 
 @pytest.fixture
-async def place(pool: Pool, clock: SettableClock) -> Scene:
+async def place(stocked_pool: Pool, clock: SettableClock) -> Scene:
     """The fixture's machines."""
-    return await scene(pool, clock)
+    return Scene(stocked_pool, clock)
 
 
 async def statuses(place: Scene) -> dict[int, list[str]]:

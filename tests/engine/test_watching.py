@@ -14,7 +14,7 @@ from farebox.jobs import Worker
 from farebox.outbound.mail import Mailer
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
-from tests.engine.watch import MINUTE_MS, Scene, scene
+from tests.engine.watch import MINUTE_MS, Scene
 from tests.outbound.test_mail import Box, PortController
 
 HOUR_MS = 60 * MINUTE_MS
@@ -22,9 +22,9 @@ AMSTERDAM = "Europe/Amsterdam"
 
 
 @pytest.fixture
-async def place(pool: Pool, clock: SettableClock) -> Scene:
+async def place(stocked_pool: Pool, clock: SettableClock) -> Scene:
     """The fixture's machines."""
-    return await scene(pool, clock)
+    return Scene(stocked_pool, clock)
 
 
 async def test_no_sales_for_two_hours(place: Scene) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from farebox.demo import load_fixture
 from farebox.engine.presence import Presence
 from farebox.engine.watching import Watching
 from farebox.storage.pool import Pool
@@ -128,9 +127,3 @@ class Scene:
         await self.pool.execute(
             f"update vending.machine set {names} where id = $1", machine, *columns.values()
         )
-
-
-async def scene(pool: Pool, clock: SettableClock) -> Scene:
-    """The fixture, made at 09:00 on 2026-03-10."""
-    await load_fixture(pool, clock())
-    return Scene(pool, clock)
