@@ -2,30 +2,18 @@
 
 import asyncio
 import random
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from farebox.storage.pool import Pool, open_pool
 from tests.crash.http import Client, UnknownError
 from tests.crash.processes import HOST, Database, Server
-from tests.crash.scenario import DEVICE, SECRETS, prepare, sign_in
+from tests.crash.scenario import DEVICE, SECRETS, Pass, prepare
 
 MACHINES = range(90, 94)
 SIZE = 200
 KILLS = 4
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user can pass through."""
-    with tempfile.TemporaryDirectory(prefix="farebox-crash-") as made:
-        Path(made).chmod(0o711)
-        yield Path(made)
 
 
 class Machine:
@@ -118,9 +106,7 @@ async def test_a_killed_server_leaves_whole_batches(folder: Path, seed: int) -> 
     server = Server(environment, folder / "server.log")
     try:
         await server.start()
-        client = Client(HOST, server.port)
-        authorization = await sign_in(client, "/vending/device/token", DEVICE)
-        client.close()
+        authorization = await Pass(server.port, "/vending/device/token", DEVICE).renew()
         machines = [Machine(number, server.port, authorization) for number in MACHINES]
         enough = asyncio.Event()
         tasks = [asyncio.create_task(machine.work(enough)) for machine in machines]
