@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,11 +32,11 @@ from farebox.engine.access import Access
 from farebox.engine.attempts import Restraint
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
-from farebox.engine.credentials import FAILURES
 from farebox.engine.devices import Devices
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
+from farebox.engine.moving import SWEEP_S as MOVE_S
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
@@ -172,9 +173,7 @@ async def _build(
             touched=watching.touch,
         ),
         metrics=Metrics(),
-        provider=build_provider(
-            pool, clock, keys.by_kid, Restraint(_attempts(settings, stack, "provider", FAILURES))
-        ),
+        provider=build_provider(pool, clock, keys.by_kid, partial(_attempts, settings, stack)),
     )
 
 
@@ -270,6 +269,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
         ),
         "commands": (EXPIRE_S, services.commands.expire),
         "integrations": (FORGET_S, services.deliveries.forget),
+        "moves": (MOVE_S, services.provider.moves.apply_due),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
     }

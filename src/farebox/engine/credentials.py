@@ -59,6 +59,8 @@ class Caller(msgspec.Struct, frozen=True):
     token: str
     scopes: frozenset[str]
     account: Account
+    # Whether some move of a subscriber has come due and nobody has applied it yet.
+    is_move_due: bool = False
 
     def require(self, scope: str) -> None:
         """Refuses a caller without the scope."""
@@ -81,12 +83,12 @@ class Credentials:
         """The caller behind an Authorization header; UnauthorizedError, one for all causes."""
         token, key = _basic(header)
         async with self._restraint.attempt(f"{client} {token}"), storage_errors():
-            row = await self._pool.fetchrow(SQL.find, token)
+            row = await self._pool.fetchrow(SQL.find, token, self._clock())
             given = hashlib.sha256(key.encode()).digest()
             is_right = hmac.compare_digest(given, row["key_hash"] if row else _NOBODY)
             if row is None or not is_right or not self._is_open(row, client):
                 raise _unauthorized()
-        return Caller(token, frozenset(row["scopes"]), _account(row))
+        return Caller(token, frozenset(row["scopes"]), _account(row), row["is_move_due"])
 
     def _is_open(self, row: Any, client: str) -> bool:
         until_ms = row["expires_at_ms"]

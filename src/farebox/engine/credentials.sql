@@ -1,8 +1,10 @@
 -- Credentials and the accounts they open (isp.md 1.2).
 
 -- name: find
--- A credential with its account.
-select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms, a.*
+-- A credential with its account, and whether a move of anybody is due.
+select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms, a.*,
+       exists (select from isp.scheduled_move m
+                where m.status = 'scheduled' and m.due_at_ms <= $2) as is_move_due
   from isp.credential c join isp.account a on a.id = c.account
  where c.token = $1
 

@@ -188,3 +188,33 @@ def rate_limit(template: Any) -> str:
         str(template["priority"]), pair("") if least == "0" else least,
     )  # fmt: skip
     return " ".join(parts)
+
+
+async def settle(connection: Connection, number: int, now_ms: int) -> dict[str, Meter]:
+    """Writes a subscriber's figures down as they are at an instant, before an input changes.
+
+    Gives the meters by kind. His row must be locked.
+    """
+    meters = {}
+    for kind in (BANDWIDTH, VENDOR):
+        found = (await read(connection, [number], now_ms, kind)).get(number)
+        if found is not None:
+            meters[kind] = found
+            await write(connection, kind, found, found.verdict.usage)
+    return meters
+
+
+async def write(connection: Connection, kind: str, meter: Meter, usage: Usage) -> None:
+    """Writes a window's figures down under the policy of the meter."""
+    await connection.execute(
+        SQL.write, meter.subscriber, kind, usage.start_ms, usage.end_ms, usage.upload,
+        usage.download, usage.topup, usage.carried, msgspec.to_builtins(meter.policy),
+        meter.since_ms,
+    )  # fmt: skip
+
+
+async def clear(connection: Connection, number: int, zone: str, now_ms: int) -> None:
+    """Forgets what was used until now: window, cycle, and for later sums a floor."""
+    await connection.execute(SQL.clear_states, number)
+    await connection.execute(SQL.clear_cycle, number, now_ms)
+    await connection.execute(SQL.lay_floor, number, now_ms, wall_clocks.day_of(now_ms, zone))

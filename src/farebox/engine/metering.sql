@@ -49,3 +49,38 @@ select asked.subscriber,
 -- name: templates
 -- Bandwidth templates.
 select * from isp.bandwidth_template where id = any($1::bigint[])
+
+-- name: write
+-- The figures of a window.
+insert into isp.quota_state as q
+  (subscriber, kind, window_start_ms, window_end_ms, upload, download, topup, carried, policy,
+   effective_from_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (subscriber, kind) do update set
+  window_start_ms = excluded.window_start_ms, window_end_ms = excluded.window_end_ms,
+  upload = excluded.upload, download = excluded.download, topup = excluded.topup,
+  carried = excluded.carried, policy = excluded.policy,
+  effective_from_ms = excluded.effective_from_ms,
+  alerted = case when q.window_start_ms = excluded.window_start_ms then q.alerted else 0 end,
+  version = q.version + 1
+
+-- name: clear_states
+-- Nothing was used in the present windows.
+update isp.quota_state set
+  upload = 0, download = 0, topup = 0, carried = 0, alerted = 0, version = version + 1
+where subscriber = $1
+
+-- name: clear_cycle
+-- Nothing was used in the present cycle.
+update isp.cycle set upload = 0, download = 0
+ where subscriber = $1
+   and start_ms = (select max(start_ms) from isp.cycle where subscriber = $1 and start_ms <= $2)
+
+-- name: lay_floor
+-- Later sums begin today, without what today has brought so far.
+insert into isp.usage_floor (subscriber, at_ms, day, upload, download)
+select $1, $2, $3, coalesce(sum(d.upload), 0), coalesce(sum(d.download), 0)
+  from isp.usage_day d where d.subscriber = $1 and d.day = $3
+on conflict (subscriber) do update set
+  at_ms = excluded.at_ms, day = excluded.day, upload = excluded.upload,
+  download = excluded.download

@@ -8,11 +8,19 @@ import msgspec
 from farebox.engine.areas import Areas
 from farebox.engine.attempts import Restraint
 from farebox.engine.auditing import Audit
-from farebox.engine.credentials import Credentials
+from farebox.engine.collecting import Collecting
+from farebox.engine.credentials import FAILURES, Credentials
+from farebox.engine.departures import Departures
 from farebox.engine.groups import Groups
+from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
+from farebox.engine.moving import Moves
+from farebox.engine.overriding import Overrides
+from farebox.engine.passwords_kept import KeptPasswords
+from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
+from farebox.locks import Attempts
 from farebox.storage.pool import Pool
 
 PURPOSE: Final = "isp"
@@ -27,13 +35,24 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     groups: Groups
     subscribers: Subscribers
     metering: Metering
+    collecting: Collecting
+    renewals: Renewals
+    moves: Moves
+    overrides: Overrides
+    departures: Departures
+    passwords: KeptPasswords
 
 
 def build(
-    pool: Pool, clock: Callable[[], int], by_kid: Mapping[str, str], failures: Restraint
+    pool: Pool,
+    clock: Callable[[], int],
+    by_kid: Mapping[str, str],
+    attempts: Callable[[str, tuple[int, int]], Attempts],
 ) -> Provider:
-    """The bundle, with secrets sealed by this key ring."""
+    """The bundle, with secrets sealed by this key ring and calls counted by `attempts`."""
     sealer = Sealer(by_kid, PURPOSE)
+    failures = Restraint(attempts("isp-credential", FAILURES))
+    limits = Limits(attempts)
     return Provider(
         credentials=Credentials(pool, clock, sealer, failures),
         audit=Audit(pool, clock),
@@ -41,4 +60,10 @@ def build(
         groups=Groups(pool, clock),
         subscribers=Subscribers(pool, clock),
         metering=Metering(pool, clock),
+        collecting=Collecting(pool, clock),
+        renewals=Renewals(pool, clock),
+        moves=Moves(pool, clock),
+        overrides=Overrides(pool, clock),
+        departures=Departures(pool, clock),
+        passwords=KeptPasswords(pool, clock, sealer, limits),
     )

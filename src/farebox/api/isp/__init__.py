@@ -8,11 +8,20 @@ from typing import Final
 
 from litestar import Router
 
-from farebox.api.isp import areas, details, dialect, groups, subscribers
+from farebox.api.isp import (
+    areas,
+    changes,
+    collections,
+    details,
+    dialect,
+    groups,
+    overrides,
+    subscribers,
+)
 from farebox.api.isp.blueprint import routes_of
 from farebox.api.services import Services
 
-_NOUNS: Final = (details, subscribers, groups, areas)
+_NOUNS: Final = (details, subscribers, groups, areas, collections, changes, overrides)
 OPERATIONS: Final = tuple(operation for noun in _NOUNS for operation in noun.OPERATIONS)
 
 

@@ -100,7 +100,12 @@ async def enter(services: Services, request: HTTPRequest, operation: Operation) 
     )
     account = await credentials.account(caller, _WHICH.read(given, {}))
     values = read_all(operation.takes, given)
-    return Call(services=services, caller=caller, account=account, values=values, client=client)
+    if caller.is_move_due:
+        await services.provider.moves.apply_due()
+    return Call(
+        services=services, caller=caller, account=account, values=values, given=given,
+        client=client,
+    )  # fmt: skip
 
 
 def _paths(operation: Operation) -> Iterator[str]:
@@ -118,7 +123,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     names = [place.rstrip("?*") for place in operation.places]
     others = {
         argument.name: argument.kind.type
-        for argument in (*operation.takes, _WHICH)
+        for argument in _asked(operation)
         if argument.name.lower().replace("_", "") not in {n.lower().replace("_", "") for n in names}
     }
     is_form = operation.method == "POST"
@@ -135,11 +140,17 @@ def _described(operation: Operation) -> dict[str, Any]:
     )
 
 
+def _asked(operation: Operation) -> tuple[Argument, ...]:
+    """The operation's arguments, and the account where it is not among them."""
+    is_named = any(argument.name == _WHICH.name for argument in operation.takes)
+    return operation.takes if is_named else (*operation.takes, _WHICH)
+
+
 def _body(operation: Operation) -> Any:
     """The type of a body with the operation's arguments."""
     fields: list[Any] = []
-    for argument in (*operation.takes, _WHICH):
-        if argument.required is True:
+    for argument in _asked(operation):
+        if argument.required is True and argument.only is None:
             fields.append((argument.name, argument.kind.type))
         else:
             fields.append((argument.name, argument.kind.type | msgspec.UnsetType, msgspec.UNSET))

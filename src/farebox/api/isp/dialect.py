@@ -60,6 +60,8 @@ class Call(msgspec.Struct, kw_only=True):
     caller: Caller
     account: Account
     values: dict[str, Any]
+    # As they came, under folded names.
+    given: dict[str, object]
     client: str
 
     @property

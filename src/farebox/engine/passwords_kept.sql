@@ -1,0 +1,9 @@
+-- Passwords of subscribers.
+
+-- name: sealed
+-- As they are kept.
+select password_sealed from isp.subscriber where id = $1
+
+-- name: set
+-- Another one.
+update isp.subscriber set password_sealed = $2, modified_at_ms = $3 where id = $1
