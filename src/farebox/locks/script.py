@@ -10,11 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from farebox.locks.contract import LeaseUnavailableError
 
 _REST_S = 1.0
@@ -31,6 +26,13 @@ class Script:
         timeout_ms: int = 50,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Importing the client takes a third of a command's start, and most use no Redis.
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+
+        self._faults = (RedisError, OSError, TimeoutError)
         self._timeout_s = timeout_ms / 1000
         self._monotonic = monotonic
         self._away_until = 0.0
@@ -50,7 +52,7 @@ class Script:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer: int = await self._script(keys=list(keys), args=list(args))
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._faults as error:
             self._away_until = self._monotonic() + _REST_S
             raise LeaseUnavailableError(f"Redis does not answer: {error}") from error
         return answer
