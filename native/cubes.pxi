@@ -217,6 +217,14 @@ cdef class Cube:
             return key
         return -1 if key % products == products - 1 else key - key // products
 
+    cdef int64_t inner(self, int64_t key) except -1:
+        """The number by which a key is known here; IndexError if there is none."""
+        if key >= 0 and self.cube.keys.groups != NULL:
+            key += key // (<int64_t>self.cube.keys.products - 1)
+        if not 0 <= key < self.cube.stride:
+            raise IndexError("outside the cube")
+        return key
+
     cdef cell_t* roll(self, int unit, int64_t* first, int64_t* units) except NULL:
         """The cells of a coarser unit, in memory of their own."""
         cdef int64_t stride = self.cube.stride
@@ -237,29 +245,40 @@ cdef class Cube:
             cells_add(cells + i, more, stride)
         return cells
 
-    def rows(self, unit=None):
+    cdef int gather(self, const cell_t* cells, int64_t time, int64_t key, int64_t at, list found):
+        """Appends a cell with sales; one that does not count has a price below zero."""
+        cdef int64_t outer
+        if cells[at].count or cells[at].sum:
+            outer = self.outer(key)
+            if outer >= 0:
+                found.append((time, outer, cells[at].count, cells[at].sum))
+        return 0
+
+    def rows(self, unit=None, keys=None):
         """(time, key, count, sum) of every cell with sales, ascending by time, then key."""
         cdef int wanted = self.time if unit is None else unit
-        cdef int64_t first, units, time, key, outer
-        cdef const cell_t* cell
-        cdef cell_t* cells
+        cdef int64_t first = self.cube.first
+        cdef int64_t units = self.cube.times
+        cdef int64_t time, key
+        cdef cell_t* cells = self.cells
+        cdef list chosen = None if keys is None else sorted({self.inner(each) for each in keys})
         cdef list found = []
         self.own()
         if wanted not in ((0,), (0, 1, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6))[self.time]:
             raise ValueError(f"unit {wanted} cannot be made of {self.time}")
-        cells = self.roll(wanted, &first, &units)
+        if wanted != self.time:
+            cells = self.roll(wanted, &first, &units)
         try:
-            cell = cells
             for time in range(units):
-                for key in range(self.cube.stride):
-                    # A sale that does not count has a price below zero.
-                    if cell.count or cell.sum:
-                        outer = self.outer(key)
-                        if outer >= 0:
-                            found.append((first + time, outer, cell.count, cell.sum))
-                    cell += 1
+                if chosen is None:
+                    for key in range(self.cube.stride):
+                        self.gather(cells, first + time, key, time * self.cube.stride + key, found)
+                else:
+                    for key in chosen:
+                        self.gather(cells, first + time, key, time * self.cube.stride + key, found)
         finally:
-            free(cells)
+            if cells != self.cells:
+                free(cells)
         return found
 
     def top(self, int64_t k, rank=None):
@@ -292,15 +311,11 @@ cdef class Cube:
 
     def add(self, int64_t time, int64_t key, int64_t count, int64_t total):
         """Adds figures from elsewhere; IndexError outside the cube, OverflowError."""
-        cdef int64_t products = self.cube.keys.products
         cdef cell_t more = cell_t(count, total)
-        cdef int64_t at
+        cdef int64_t at = (time - self.cube.first) * self.cube.stride + self.inner(key)
         self.own()
-        if self.cube.keys.groups != NULL:
-            key = key + key // (products - 1)
-        if not (0 <= time - self.cube.first < self.cube.times and 0 <= key < self.cube.stride):
+        if not 0 <= time - self.cube.first < self.cube.times:
             raise IndexError("outside the cube")
-        at = (time - self.cube.first) * self.cube.stride + key
         if cells_overflow(self.cells + at, &more, 1):
             raise OverflowError("a sum is beyond 64 bits")
         cells_add(self.cells + at, &more, 1)

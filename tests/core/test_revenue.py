@@ -180,6 +180,8 @@ def test_every_grouping(begin: str, end: str, count: int) -> None:
         for (time, key), cube in cubes.items():
             for unit in ROLLED[time]:
                 assert expected[key, unit] == cube.rows(unit), (time, key, unit)
+                some = [row for row in expected[key, unit] if row[1] in {0, 2}]
+                assert some == cube.rows(unit, [2, 0, 2])
 
 
 def test_order_segments_and_threads() -> None:

@@ -12,6 +12,7 @@ Segments and places are changed by one thread at a time (the interpreter lock se
 scans works on snapshots, in any thread, while rows are added.
 """
 
+from collections.abc import Iterable
 from typing import Final, final
 
 from _typeshed import ReadableBuffer
@@ -125,10 +126,12 @@ class Cube:
         are required. `groups`: uint32 per product, a number below `products` or NO_GROUP; without
         it every product is its own group. ValueError beyond CELLS_MAX.
         """
-    def rows(self, unit: int | None = None) -> list[tuple[int, int, int, int]]:
+    def rows(
+        self, unit: int | None = None, keys: Iterable[int] | None = None
+    ) -> list[tuple[int, int, int, int]]:
         """(time, key, count, sum) of every cell with sales, ascending by time, then key.
 
-        `unit` rolls up: WHOLE any cube; WEEK, MONTH, YEAR and DAY days and hours; HOUR_OF_WEEK
+        `keys` asks for these only; IndexError for one outside the cube. `unit` rolls up: WHOLE any cube; WEEK, MONTH, YEAR and DAY days and hours; HOUR_OF_WEEK
         hours.
         """
     def top(self, k: int, rank: ReadableBuffer | None = None) -> list[tuple[int, int, int]]:
