@@ -57,6 +57,26 @@ EXAMPLES = (
     Example("VEND-LOG-LIST", "GET", "/log?where[code]=CM_REBOOT&useArchive=true", answer=[LOG]),
     Example("VEND-LOG-LIST", "GET", "/log?where[extraData]=1", None, 400),
     Example("VEND-LOG-GET", "GET", "/log/5801104", answer=LOG),
+    Example("VEND-LOG-LAST", "GET", "/log/last?machine=80", answer=[LOG]),
+    Example("VEND-LOG-LAST", "GET", "/log/last", answer=[LOG]),
+    Example("VEND-LOG-LAST", "GET", "/log/last?machine=81", answer=[]),
+    Example("VEND-LOG-LAST", "GET", "/log/last?machine=80", answer=[], by="sam"),
+    Example("VEND-LOG-LAST", "GET", "/log/last?machine=x", None, 400),
+    *(
+        Example("VEND-LOG-SUMMARY", "GET", f"/log/summary{query}",
+                answer=[{"code": "CM_REBOOT", "error": "CM_REBOOT", "summary": 1}])
+        for query in ("", "?machines[]=80", "?machines=81,80&limit=30", "?days=1",
+                      "?locations[]=2&machines=80&machines=81")
+    ),
+    *(
+        Example("VEND-LOG-SUMMARY", "GET", f"/log/summary{query}", answer=[])
+        for query in ("?machines[]=81", "?locations=3", "?machines=80&locations=999")
+    ),
+    Example("VEND-LOG-SUMMARY", "GET", "/log/summary", answer=[], by="sam"),
+    *(
+        Example("VEND-LOG-SUMMARY", "GET", f"/log/summary?{query}", None, 400)
+        for query in ("limit=31", "limit=0", "days=367", "machines[]=x", "locations=2,,3")
+    ),
     # What lies at another's place does not exist.
     *(
         Example(f"VEND-{noun}-GET", "GET", path, None, 404, by="sam")
@@ -76,6 +96,16 @@ async def fill(api: Api) -> None:
     await insert(api, "revenuetransaction", SALE)
     await insert(api, "paymenttransaction", PAYMENT)
     await insert(api, "log", LOG)
+    await newest(api)
+
+
+async def newest(api: Api) -> None:
+    """What ingestion notes at machines: their newest log."""
+    await api.execute(
+        "update vending.machine m set (last_log, last_log_at_ms) = (select g.id, g.occurred_at_ms "
+        "from vending.log g where g.machine = m.id order by g.occurred_at_ms desc, g.id desc "
+        "limit 1)"
+    )
 
 
 COLUMNS = {
@@ -134,3 +164,22 @@ async def test_records_are_exported(api: Api) -> None:
         assert 400 == (await nora.get(path)).status_code
         answer = await nora.get(f"{path}&where[machine]=80")
         assert [200, line] == [answer.status_code, answer.text.split("\r\n")[1]], answer.text
+
+
+async def test_the_newest_log_that_is_seen(api: Api) -> None:
+    """Of a machine that was elsewhere, its newest log here counts; machines stand by their id."""
+    await fill(api)
+    await api.execute("update vending.location set owner = 2 where id = 3")
+    for key, machine, location, minute in ((71, 80, 2, 1), (72, 80, 2, 1), (73, 80, 2, 0),
+                                           (74, 80, 9, 2), (75, 81, 3, 0)):  # fmt: skip
+        await insert(api, "log", {
+            **LOG, "id": key, "machine": machine, "location": location,
+            "occurredAt": f"2019-03-12T11:0{minute}:00+01:00",
+        })  # fmt: skip
+    await newest(api)
+    nora = await api.login("nora")
+    assert [72, 75] == [row["id"] for row in (await nora.get("/log/last")).json()]
+    assert [72] == [row["id"] for row in (await nora.get("/log/last?machine=80")).json()]
+    clear = {**LOG, "id": 76, "code": "ED017", "state": "clear"}
+    await insert(api, "log", clear)
+    assert ["CM_REBOOT"] == [row["code"] for row in (await nora.get("/log/summary")).json()]

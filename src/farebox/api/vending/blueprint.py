@@ -206,7 +206,7 @@ class Blueprint:
         async def add(
             request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
         ) -> Answer:
-            key = await self._associate(request, resource, parentid, alias, fk, present=True)
+            key = await self.associate(request, resource, parentid, alias, fk, present=True)
             return reply({"id": key})
 
         path = f"/{resource.name}/{{parentid:str}}/{{alias:str}}/{{fk:str}}"
@@ -222,15 +222,16 @@ class Blueprint:
         async def remove(
             request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
         ) -> Answer:
-            await self._associate(request, resource, parentid, alias, fk, present=False)
+            await self.associate(request, resource, parentid, alias, fk, present=False)
             return message(f"{resource.label} updated")
 
         return [remove]
 
-    async def _associate(
+    async def associate(
         self, request: Call, resource: Resource, parentid: str, alias: str, fk: str, *,
         present: bool,
     ) -> int:  # fmt: skip
+        """Add a row to what is associated, or take it away; gives the parent's id."""
         key = row_id(resource, parentid)
         await self._seen(request, resource, key, "write")
         association = resource.aliases.get(alias)

@@ -66,6 +66,10 @@ class Fields:
         """Whether the member is there at all, null included."""
         return name in self._body
 
+    def given(self, name: str) -> object:
+        """The member as it was sent; None when it is absent."""
+        return self._body.get(name)
+
     def is_null(self, name: str) -> bool:
         """Whether the member is there and null."""
         return name in self._body and self._body[name] is None

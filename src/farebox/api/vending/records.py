@@ -2,11 +2,15 @@
 
 Rows are read only, and belong to whoever sees the location stored in them. Lists show what is
 younger than the archive horizon unless `useArchive` asks for everything; one row by its id, and the
-payments of a sale, are found whatever their age.
+payments of a sale, are found whatever their age. So is the newest log of a machine.
+
+The summary of logs counts what was told since thirty days ago (`days` says otherwise), records that
+clear another left out, and clocks that run ahead not.
 """
 
 from typing import Any, Final
 
+import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
@@ -14,9 +18,15 @@ from farebox.api.operations import documented
 from farebox.api.vending import tenancy
 from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations
 from farebox.api.vending.bodies import rows
-from farebox.api.vending.dialect import Answer, Call, Fields
+from farebox.api.vending.choices import planted, read_choice
+from farebox.api.vending.dialect import Answer, Call, Fields, principal, reply, require
+from farebox.api.vending.fields import INT32_MAX
+from farebox.api.vending.sight import counted
 from farebox.domain.instants import to_ms, wall_text
 from farebox.domain.windows import zone
+from farebox.engine import reports
+from farebox.resource import store
+from farebox.resource.criteria import Criteria
 from farebox.resource.definition import (
     CREATED,
     ID,
@@ -26,9 +36,12 @@ from farebox.resource.definition import (
     Resource,
     View,
 )
+from farebox.storage.sqlfile import load
 
+SQL = load(__file__)
+DAY_MS: Final = 86_400_000
 # Thirteen months, whichever they are.
-HORIZON_MS: Final = 397 * 86_400_000
+HORIZON_MS: Final = 397 * DAY_MS
 _HOT: Final = "t.occurred_at_ms >= {hot_from_ms}::bigint"
 _QUERY: Final = {**CRITERIA, "useArchive": bool}
 
@@ -152,12 +165,22 @@ EXPOSED = (
 )
 
 
+class LogSummary(msgspec.Struct):
+    """A code, what it is called in the caller's language, and how often it was told."""
+
+    code: str
+    error: str
+    summary: int
+
+
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
-    """The lists, which know an archive."""
+    """The lists, which know an archive, and what logs say together."""
     return [
         _list(made, REVENUETRANSACTION, "VEND-REVTX-LIST"),
         _list(made, PAYMENTTRANSACTION, "VEND-PAYTX-LIST"),
         _list(made, LOG, "VEND-LOG-LIST"),
+        _last(made),
+        _summary(made),
     ]
 
 
@@ -172,3 +195,45 @@ def _list(made: Blueprint, resource: Resource, operation: str) -> HTTPRouteHandl
         return await made.page(request, resource, within, view, reserved=("useArchive",))
 
     return list_records
+
+
+def _last(made: Blueprint) -> HTTPRouteHandler:
+    @get("/log/last", **documented("VEND-LOG-LAST", None, rows(LOG), query={"machine": int}))
+    async def last_logs(request: Call) -> Answer:
+        """The newest log of every machine, or of one."""
+        fields = Fields(request.query_params)
+        machine = fields.optional_integer("machine", low=1, high=INT32_MAX)
+        fields.finish()
+        require(principal(request), "log:read")
+        services, order = made.services, ((LOG.by_name["machine"], False),)
+        view = made.view(request).having(
+            asked=machine, machines_max=services.options.list_hard_cap + 1
+        )
+        page = await store.list_rows(
+            services.pool, LOG, Criteria(order=order), view, within=SQL.newest_logs,
+            hard_cap=services.options.list_hard_cap,
+        )  # fmt: skip
+        return reply(page.rows, headers=counted(page.total, truncated=page.truncated))
+
+    return last_logs
+
+
+def _summary(made: Blueprint) -> HTTPRouteHandler:
+    query = {"machines[]": list[int], "locations[]": list[int], "limit": int, "days": int}
+
+    @get("/log/summary", **documented("VEND-LOG-SUMMARY", None, list[LogSummary], query=query))
+    async def summary(request: Call) -> Answer:
+        """The codes that were told most often lately."""
+        fields = Fields(planted(request.query_params.multi_items()))
+        choice = read_choice(fields)
+        limit = fields.optional_integer("limit", low=1, high=30)
+        days = fields.optional_integer("days", low=1, high=366)
+        fields.finish()
+        require(principal(request), "log:read")
+        since_ms = made.services.clock() - (days or 30) * DAY_MS
+        found = await reports.log_summary(
+            made.services.pool, principal(request), choice, since_ms, limit or 10
+        )
+        return reply([LogSummary(*record) for record in found])
+
+    return summary

@@ -12,6 +12,7 @@ from farebox.api.services import Services
 from farebox.api.vending import (
     alerts,
     assortment,
+    calculations,
     commands,
     configuration,
     connectors,
@@ -34,6 +35,7 @@ from farebox.api.vending import (
     sites,
     statuses,
     templates,
+    transactions_csv,
     usergroups,
     words,
 )
@@ -80,9 +82,12 @@ _BY_HAND: Final = (
     dashboards,
     alerts,
     assortment,
+    reports,
+    calculations,
     records,
     rates,
     revenue,
+    transactions_csv,
     export,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
