@@ -69,9 +69,42 @@ REFUSED = (
 )  # fmt: skip
 
 
+PARTS = (
+    Example("VEND-ERRORPROFILE-CREATE", "POST", "/errorprofile", PROFILE, 201, {"id": 2}),
+    Example("VEND-ERRORIDENTITY-CREATE", "POST", "/erroridentity", IDENTITY, 201, {"id": 1}),
+    Example("VEND-ERRORCODE-CREATE", "POST", "/errorcode", CODE, 201, {"id": 1}),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/2/errorCodes/1", None, 200, {"id": 2}),
+    Example("VEND-ERRORPROFILE-ADD", "POST", "/errorprofile/2/errorCodes/1", None, 200, {"id": 2}),
+    Example("VEND-ERRORCODE-GET", "GET", "/errorcode/1", None, 200, {"errorProfile": 2}),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/2/machineModels/1", None, 403),
+    Example("VEND-MACHINEMODEL-CREATE", "POST", "/machinemodel",
+            {"name": "X1", "manufacturer": 1, "errorProfile": 1}, 201, {"id": 2}),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/2/machineModels/2", None, 200),
+    Example("VEND-MACHINEMODEL-GET", "GET", "/machinemodel/2", None, 200, {"errorProfile": 2}),
+    Example("VEND-ERRORPROFILE-REMOVE", "DELETE", "/errorprofile/2/machineModels/2", None, 409,
+            {"code": "in_use", "fields": {"machineModels": ...}}),
+    # What does not belong to the profile is not removed from it.
+    Example("VEND-ERRORPROFILE-REMOVE", "DELETE", "/errorprofile/1/errorCodes/1", None, 200),
+    Example("VEND-ERRORPROFILE-REMOVE", "DELETE", "/errorprofile/2/errorCodes/1", None, 200,
+            {"message": "Error profile updated"}),
+    Example("VEND-ERRORPROFILE-REMOVE", "DELETE", "/errorprofile/2/errorCodes/1", None, 200),
+    Example("VEND-ERRORCODE-LIST", "GET", "/errorcode", None, 200, []),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/2/errorCodes/1", None, 400,
+            {"code": "invalid_reference", "fields": {"errorCodes": "does not exist: 1"}}),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/2/manufacturer/1", None, 404),
+    Example("VEND-ERRORPROFILE-ADD", "PUT", "/errorprofile/7/errorCodes/1", None, 404),
+    Example("VEND-ERRORPROFILE-REMOVE", "DELETE", "/errorprofile/2/errorCodes/x", None, 404),
+)  # fmt: skip
+
+
 async def test_worked_examples(golden: Golden) -> None:
     """Profiles, identities and codes from their making to their end."""
     await golden(*LIFE)
+
+
+async def test_parts_of_a_profile(golden: Golden) -> None:
+    """Codes and models move between profiles; a code ends with its place, a model keeps one."""
+    await golden(*PARTS)
 
 
 async def test_refusals(golden: Golden) -> None:

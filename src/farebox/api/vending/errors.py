@@ -3,15 +3,28 @@
 A profile lists the codes that models of one kind report; each code stands for an identity, whose
 error is the word that reports use. Code, identity and profile speak of one machine type: neither
 side can be changed away from the other. An identity's error and a profile's code are unique per
-owner, because strangers may add theirs to what is everybody's.
+owner, because strangers may add theirs to what is everybody's. A code and a model always have a
+profile: adding one to a profile moves it there, taking a code out of its profile is its end, and a
+model is not taken out.
 """
 
 from typing import Final
 
+from litestar import delete, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from farebox.api.operations import documented
 from farebox.api.vending import tenancy
-from farebox.api.vending.blueprint import Exposed, operations
-from farebox.domain.errors import InvalidError
+from farebox.api.vending.blueprint import Blueprint, Exposed, operations, row_id
+from farebox.api.vending.bodies import Created
+from farebox.api.vending.dialect import Answer, Call, message, principal, reply, require
+from farebox.api.vending.wire_people import Message
+from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
+from farebox.resource import store
+from farebox.resource.criteria import Criteria
 from farebox.resource.definition import CREATED, ID, UPDATED, Association, Field, Resource, Write
+from farebox.storage.pool import transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -116,3 +129,59 @@ EXPOSED = (
     Exposed(resource=ERRORIDENTITY, operations=operations("VEND-ERRORIDENTITY", _PLAIN)),
     Exposed(resource=ERRORCODE, operations=operations("VEND-ERRORCODE", _PLAIN)),
 )
+
+
+def routes(made: Blueprint) -> list[HTTPRouteHandler]:
+    """Adds codes and models to profiles and removes codes from them."""
+    path = "/errorprofile/{parentid:str}/{alias:str}/{fk:str}"
+
+    async def add(
+        request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
+    ) -> Answer:
+        """Moves an error code or a model to this profile."""
+        key, target, other = await _named(made, request, parentid, alias, fk)
+        try:
+            await made.change(request, target, other, {"errorProfile": key})
+        except NotFoundError:
+            reason = f"does not exist: {other}"
+            fault = InvalidError(f"{alias} {reason}", "invalid_reference", {alias: reason})
+            raise fault from None
+        return reply({"id": key})
+
+    @delete(path, **documented("VEND-ERRORPROFILE-REMOVE", None, Message))
+    async def remove(
+        request: Call, parentid: FromPath[str], alias: FromPath[str], fk: FromPath[str]
+    ) -> Answer:
+        """Ends an error code of this profile."""
+        key, target, other = await _named(made, request, parentid, alias, fk)
+        view = made.view(request).having(parent=key)
+        async with transaction(made.services.pool) as connection:
+            page = await store.list_rows(
+                connection, target, Criteria(), view.having(key=other), within=SQL.of_profile
+            )
+            if page.rows and target is not ERRORCODE:
+                reason = "must have a profile; add it to another"
+                raise ConflictError(f"A model {reason}", "in_use", {alias: reason})
+            if page.rows:
+                require(principal(request), f"{target.name}:write")
+                await store.delete(connection, target, other, view)
+        return message("Error profile updated")
+
+    return [
+        put(path, **documented("VEND-ERRORPROFILE-ADD", None, Created))(add),
+        post(path, status_code=200, include_in_schema=False)(add),
+        remove,
+    ]
+
+
+async def _named(
+    made: Blueprint, request: Call, parentid: str, alias: str, fk: str
+) -> tuple[int, Resource, int]:
+    """The profile, what kind of row is named, and its id; NotFoundError where there is none."""
+    key = row_id(ERRORPROFILE, parentid)
+    await store.read(made.services.pool, ERRORPROFILE, key, made.view(request))
+    require(principal(request), "errorprofile:write")
+    if alias not in ("errorCodes", "machineModels"):
+        raise NotFoundError("Not found")
+    target = made.catalogue[ERRORPROFILE.aliases[alias].target]
+    return key, target, row_id(target, fk)

@@ -15,3 +15,7 @@ select exists (select from vending.errorcode where error_profile = $1)
 -- name: identity_has_codes
 -- Whether codes stand for an identity.
 select exists (select from vending.errorcode where error_identity = $1)
+
+-- name: of_profile
+-- A code or model `t` that belongs to a profile.
+t.id = {key}::int and t.error_profile = {parent}::int

@@ -67,6 +67,7 @@ _NOUNS: Final = (
 _BY_HAND: Final = (
     usergroups,
     provisioning,
+    errors,
     fleet,
     statuses,
     configuration,
