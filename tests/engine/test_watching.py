@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from farebox.domain.opening import SEARCH_MS, Hours, is_open, open_spans, open_time
+from farebox.domain.opening import SEARCH_MS, Hours, is_open, open_spans
 from farebox.engine.watching import Watching
 from farebox.jobs import Worker
 from farebox.outbound.mail import Mailer
@@ -261,21 +261,19 @@ class World:
     watched: dict[tuple[int, int], Watched] = field(default_factory=dict)
 
     def start(self, machine: int, rule: dict[str, Any], now_ms: int) -> int:
-        """The latest a with span(a, now) = W, by halving."""
+        """The latest a with span(a, now) = W, by counting back."""
         window: int = (
             rule["timer"] * {1: MINUTE_MS, 2: HOUR_MS, 3: 24 * HOUR_MS}[rule["timer_type"]]
         )
         hours = self.hours.get(machine, ()) if rule["opening_hours"] else ()
         if not hours:
             return now_ms - window
-        low, high = now_ms - SEARCH_MS, now_ms
-        if open_time(hours, AMSTERDAM, low, now_ms) < window:
-            return low
-        while high - low > 1:
-            middle = (low + high) // 2
-            reaches = open_time(hours, AMSTERDAM, middle, now_ms) >= window
-            low, high = (middle, high) if reaches else (low, middle)
-        return low
+        earliest = now_ms - SEARCH_MS
+        for begin, end in reversed([*open_spans(hours, AMSTERDAM, earliest, now_ms)]):
+            if window <= end - begin:
+                return end - window
+            window -= end - begin
+        return earliest
 
     def holds(self, machine: int, one: Watched, now_ms: int) -> bool:
         """The condition, word by word."""
