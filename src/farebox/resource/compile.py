@@ -10,12 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from farebox.domain.errors import InvalidError
-from farebox.resource.criteria import Condition, Criteria
+from farebox.resource.criteria import Condition, Criteria, Selected, Summary
 from farebox.resource.definition import Association, Field, Resource, View
 
 Query = tuple[str, list[object]]
 Link = tuple[str, str, str]
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+# Stretches of time: frame, zone, instants, and how far the clock on the wall was ahead of UTC.
+_STRETCHES = (
+    " join unnest({frames}::int[], {zones}::text[], {from_ms}::bigint[], {until_ms}::bigint[],"
+    " {offset_ms}::bigint[], {units}::text[])"
+    " as p (frame, zone, from_ms, until_ms, offset_ms, unit)"
+)
+_WALL = (
+    "date_trunc(nullif(p.unit, ''),"
+    " timestamp 'epoch' + ({at} + p.offset_ms) * interval '1 millisecond')"
+)
 
 
 def _bound(text: str, view: View) -> Query:
@@ -167,6 +177,68 @@ def export(
     return select(wide, criteria, view, limit=None), fields
 
 
+def zones(resource: Resource, asked: Summary, view: View, within: str = "true") -> Query:
+    """Give the statement for the names of the zones in which a summary's rows happened."""
+    values: dict[str, object] = {}
+    text = _seen(f"distinct {asked.zone}", resource, within) + _asked(asked, values)
+    return _bound(text, view.having(**values))
+
+
+def summary(
+    resource: Resource, asked: Summary, view: View, *, limit: int, within: str = "true"
+) -> Query:
+    """Give the statement for a summary: a row a group, before its columns the frame and the date.
+
+    Where it has a time, the view has the arrays of stretches and the instants around them all.
+    """
+    values: dict[str, object] = {"limit": limit}
+    orders = {one.name: _ordered(one.own, _value(one)) for one in asked.selected}
+    keys = [_value(one) for one in asked.selected if not one.operation]
+    columns, spans = ["null::int", "null::text"], ""
+    if asked.time is not None:
+        wall = _WALL.format(at=asked.time.sql)
+        columns = ["p.frame", f"vending.date_label({wall}, p.unit)"]
+        keys = ["p.frame", "p.unit", wall, *keys]
+        orders |= {"timeFrame": "p.frame", "date": wall}
+        spans = _STRETCHES + f" on p.zone = {asked.zone}"
+        spans += f" and {asked.time.sql} >= p.from_ms and {asked.time.sql} < p.until_ms"
+    columns += [_told(one) for one in asked.selected]
+    text = f"select {', '.join(columns)} from {resource.source or resource.table} as t{spans}"
+    text += f" where ({resource.scope.read}) and ({within})" + _asked(asked, values)
+    text += f" group by {', '.join(keys) or '()'}"
+    order = [orders[name] + (" desc" if desc else "") for name, desc in asked.order]
+    text += (f" order by {', '.join(order)}" if order else "") + " limit {limit}::bigint"
+    return _bound(text, view.having(**values))
+
+
+def _asked(asked: Summary, values: dict[str, object]) -> str:
+    tests = [_condition(one, values) for one in asked.conditions]
+    if asked.time is not None:
+        tests += [
+            f"{asked.time.sql} >= {{low_ms}}::bigint",
+            f"{asked.time.sql} < {{high_ms}}::bigint",
+        ]
+    return "".join(f" and {test}" for test in tests)
+
+
+def _value(one: Selected) -> str:
+    """A column of a summary as PostgreSQL works it out."""
+    column = one.field.sql if one.field else "*"
+    match one.operation:
+        case "":
+            return column
+        case "sum":
+            return f"coalesce(sum({column}), 0)"
+        case "avg":
+            return f"round(avg({column}), 2)::float8"
+    return f"{one.operation}({column})"
+
+
+def _told(one: Selected) -> str:
+    """The column as it is shown: a smallest price is a price, a count is not."""
+    return one.own.kind.shown(_value(one)) if one.own else _value(one)
+
+
 def _criteria(criteria: Criteria, values: dict[str, object]) -> str:
     texts = [_condition(one, values) for one in criteria.conditions]
     either = [" and ".join(_condition(one, values) for one in all_) for all_ in criteria.branches]
@@ -195,21 +267,21 @@ def _condition(condition: Condition, values: dict[str, object]) -> str:
         return f"{column} {'<' if operator[0] == '<' else '>='} {place}"
     if operator[0] in "<>":
         values[name] = value[0]
-        return f"{_ordered(field)} {operator} {place}"
+        return f"{_ordered(field, column)} {operator} {place}"
     values[name] = _pattern(operator, str(value[0]))
     return f"{column} ilike {place}"
 
 
 def _order(criteria: Criteria) -> str:
     """PostgreSQL's own rule for nulls is the wanted one: last in ascending order, else first."""
-    parts = [_ordered(field) + (" desc" if desc else "") for field, desc in criteria.order]
+    parts = [_ordered(one, one.sql) + (" desc" if desc else "") for one, desc in criteria.order]
     parts += [] if any(field.name == "id" for field, _ in criteria.order) else ["t.id"]
     return " order by " + ", ".join(parts)
 
 
-def _ordered(field: Field) -> str:
+def _ordered(field: Field | None, value: str) -> str:
     # Code points: the same order on every server, whatever its locale.
-    return f'{field.sql} collate "C"' if field.kind.is_text else field.sql
+    return f'{value} collate "C"' if field and field.kind.is_text else value
 
 
 def _pattern(operator: str, value: str) -> str:

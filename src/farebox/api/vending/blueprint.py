@@ -6,7 +6,7 @@ a row may hold is the declaration's, how it is stored the resource engine's busi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from litestar import delete, get, patch, post, put
@@ -36,9 +36,11 @@ from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.compile import belonging
-from farebox.resource.definition import Resource, View
+from farebox.resource.definition import Field, Resource, View
 from farebox.storage.pool import Connection, transaction
 
+# What a list is sorted by unless its query says it: fields, and whether they descend.
+Order = tuple[tuple[Field, bool], ...]
 CRITERIA: Final = {"where": str, "sort": str, "skip": int, "limit": int}
 
 
@@ -84,10 +86,11 @@ class Blueprint:
 
     async def page(
         self, request: Call, resource: Resource, within: str = "true", view: View | None = None,
-        reserved: tuple[str, ...] = (),
+        reserved: tuple[str, ...] = (), order: Order = (),
     ) -> Answer:  # fmt: skip
         """A list as the query asks for it, restricted to what also satisfies `within`."""
         criteria = parse(resource, request.query_params.multi_items(), reserved)
+        criteria = criteria if criteria.order else replace(criteria, order=order)
         require(principal(request), f"{resource.name}:read")
         # One connection for rows and count: taking one from the pool costs a round trip.
         async with self.services.pool.acquire() as connection:
@@ -184,7 +187,7 @@ class Blueprint:
         return [populate]
 
     async def associated(
-        self, request: Call, resource: Resource, parentid: str, alias: str
+        self, request: Call, resource: Resource, parentid: str, alias: str, order: Order = ()
     ) -> Answer:
         """The rows under a plural alias, the object (or `{}`) under a singular one."""
         key = row_id(resource, parentid)
@@ -195,7 +198,7 @@ class Blueprint:
         target = self.catalogue[association.target]
         view, within = self.view(request).having(parent=key), belonging(resource, association)
         if association.column is None:
-            return await self.page(request, target, within, view)
+            return await self.page(request, target, within, view, order=order)
         require(principal(request), f"{target.name}:read")
         try:
             return reply(await store.read(self.services.pool, target, key, view, within))

@@ -13,6 +13,7 @@ from farebox.api.vending import (
     alerts,
     assortment,
     calculations,
+    charts,
     commands,
     configuration,
     connectors,
@@ -37,6 +38,7 @@ from farebox.api.vending import (
     templates,
     transactions_csv,
     usergroups,
+    userreports,
     words,
 )
 from farebox.api.vending.blueprint import Blueprint
@@ -61,13 +63,14 @@ _NOUNS: Final = (
     dashboards,
     alerts,
     reports,
+    userreports,
+    charts,
     records,
     rates,
 )
 _BY_HAND: Final = (
     usergroups,
     provisioning,
-    errors,
     fleet,
     statuses,
     configuration,
@@ -85,6 +88,8 @@ _BY_HAND: Final = (
     assortment,
     reports,
     calculations,
+    userreports,
+    charts,
     records,
     rates,
     revenue,
