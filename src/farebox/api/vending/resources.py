@@ -71,6 +71,7 @@ _NOUNS: Final = (
 _BY_HAND: Final = (
     usergroups,
     provisioning,
+    errors,
     fleet,
     statuses,
     configuration,
@@ -86,14 +87,14 @@ _BY_HAND: Final = (
     dashboards,
     alerts,
     assortment,
-    reports,
-    calculations,
     userreports,
     charts,
+    reports,
+    calculations,
     records,
+    transactions_csv,
     rates,
     revenue,
-    transactions_csv,
     export,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
