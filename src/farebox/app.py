@@ -37,6 +37,8 @@ from farebox.engine.ingestion import Ingestion
 from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
 from farebox.engine.moving import SWEEP_S as MOVE_S
+from farebox.engine.network_keys import PURPOSE as NETWORK
+from farebox.engine.network_keys import NetworkKeys
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
@@ -164,6 +166,7 @@ async def _build(
         deliveries=Deliveries(
             pool, MovingClock(clock), leases, Sealer(keys.by_kid, PURPOSE), webhook.post
         ),
+        network_keys=NetworkKeys(Sealer(keys.by_kid, NETWORK)),
         watching=watching,
         revenue=Revenue(pool, clock, Rows(pool), reporting_currency=settings.reporting_currency),
         presence=Presence(

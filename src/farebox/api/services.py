@@ -44,6 +44,7 @@ class Services(msgspec.Struct, kw_only=True):
     shifts: Any = None
     commands: Any = None
     deliveries: Any = None
+    network_keys: Any = None
     presence: Any = None
     watching: Any = None
     revenue: Any = None

@@ -63,8 +63,8 @@ class Blueprint:
     def __init__(self, services: Services, catalogue: Mapping[str, Resource]) -> None:
         self.services = services
         self.catalogue = catalogue
-        zone = services.options.default_time_zone
-        self._named = {"default_time_zone": zone, "permissions": PERMISSIONS}
+        zone, keys = services.options.default_time_zone, services.network_keys
+        self._named = {"default_time_zone": zone, "permissions": PERMISSIONS, "network_keys": keys}
 
     def routes(self, exposed: Exposed) -> list[HTTPRouteHandler]:
         """One handler per verb, and one more for each second method."""

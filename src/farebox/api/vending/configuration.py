@@ -3,7 +3,8 @@
 A device fetches both halves, the machine's settings and the gateway's opaque text ("houdini"), as
 one version. A changed half raises it and puts the machine's configState to `scheduled`; the same
 again changes nothing, except in bulk, which schedules every machine it means. The key of a wireless
-network is shown to callers who may write machines; whoever sends back its mask leaves it as it is.
+network is stored sealed and shown to callers who may write machines; whoever sends back its mask
+leaves it as it is.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from farebox.api.vending.fleet import MACHINE
 from farebox.api.vending.selection import Filter, read_selection, selected_machines
 from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import InvalidError, NotFoundError
+from farebox.engine.network_keys import MASK, NetworkKeys
 from farebox.resource import store
 from farebox.resource.definition import View
 from farebox.storage.pool import Connection, transaction
@@ -38,7 +40,6 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 CONFIG_MAX: Final = 65_536
-MASK: Final = "********"
 # The sections of a bulk change and their members; what a given section leaves out is cleared.
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "config": ("config",),
@@ -87,11 +88,11 @@ class HoudiniConfig(msgspec.Struct):
     config: str
 
 
-def shown(key: str | None, view: View) -> str | None:
+def shown(keys: NetworkKeys, stored: str | None, view: View) -> str | None:
     """The key of a network, or its mask for those who may not write machines."""
     permissions = getattr(view.caller, "permissions", None)
-    may_write = permissions is None or "machine:write" in permissions
-    return key if key is None or may_write else MASK
+    is_known = permissions is None or "machine:write" in permissions
+    return keys.shown(stored, is_known=is_known)
 
 
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
@@ -108,7 +109,8 @@ def _machine_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         found = await machine_named(made, request, machine, "machineconfig:read")
         record = await made.services.pool.fetchrow(SQL.config_of, found.id)
         config = MachineConfig(found.name, **dict(record or {}))
-        config.encryption_key = shown(config.encryption_key, made.view(request))
+        keys, view = made.services.network_keys, made.view(request)
+        config.encryption_key = shown(keys, config.encryption_key, view)
         return reply(config)
 
     async def update_config(request: Call, machine: FromPath[str]) -> Answer:
@@ -125,7 +127,7 @@ def _machine_routes(made: Blueprint) -> list[HTTPRouteHandler]:
             reason = "must be the machine of the path"
             raise InvalidError(f"machine {reason}", fields={"machine": reason})
         async with transaction(made.services.pool) as connection:
-            await _configure(connection, [found.id], changes, made.services.clock())
+            await _configure(made, connection, [found.id], changes)
         return message("Machine configuration updated")
 
     async def update_many(request: Call) -> Answer:
@@ -136,7 +138,7 @@ def _machine_routes(made: Blueprint) -> list[HTTPRouteHandler]:
         require(principal(request), "machineconfig:write")
         async with transaction(made.services.pool) as connection:
             ids = await selected_machines(made, connection, chosen, made.view(request))
-            await _configure(connection, ids, changes, made.services.clock(), everywhere=True)
+            await _configure(made, connection, ids, changes, everywhere=True)
         return message(f"Configuration scheduled for {len(ids)} machines")
 
     bulk = documented("VEND-MACHINECONFIG-BULK", BulkChange, Message)
@@ -219,14 +221,18 @@ def _read_sections(body: Fields) -> dict[str, str | None]:
 
 
 async def _configure(
-    connection: Connection,
-    machines: list[int],
-    changes: Mapping[str, str | None],
-    now_ms: int,
-    *,
-    everywhere: bool = False,
-) -> None:
+    made: Blueprint, connection: Connection, machines: list[int],
+    changes: Mapping[str, str | None], *, everywhere: bool = False,
+) -> None:  # fmt: skip
     """Writes the members given; `everywhere` schedules machines where nothing differs, too."""
+    keys, now_ms = made.services.network_keys, made.services.clock()
     told = {name: text for name, text in changes.items() if text != MASK}
     await connection.execute(SQL.lock_machines, machines)
-    await connection.execute(SQL.configure, machines, told, now_ms, everywhere)
+    same: list[int] = []
+    if "encryptionKey" in told:
+        key = told["encryptionKey"]
+        stored = await connection.fetch(SQL.keys_of, machines)
+        same = [row["machine"] for row in stored if keys.is_same(row["encryption_key"], key)]
+        # Sealed twice it would differ from itself.
+        told["encryptionKey"] = keys.seal(key)
+    await connection.execute(SQL.configure, machines, told, now_ms, everywhere, same)

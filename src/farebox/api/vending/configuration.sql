@@ -14,9 +14,13 @@ from vending.machineconfig where machine = $1
 -- Makes other writers of these machines wait.
 select m.id from vending.machine m where m.id = any($1::int[]) order by m.id for no key update
 
+-- name: keys_of
+-- The keys of the networks of machines, as they are stored.
+select machine, encryption_key from vending.machineconfig where machine = any($1::int[])
+
 -- name: configure
 -- Writes the members in $2 to the settings of machines $1; schedules those where something differs,
--- all of them if $4.
+-- all of them if $4. Those in $5 have the key of $2 already.
 with told as (
   select t.* from jsonb_to_record($2::jsonb) as t
     (config text, mode text, ssid text, encryption text, "encryptionKey" text, apn text,
@@ -28,8 +32,8 @@ with told as (
          case when $2::jsonb ? 'mode' then t.mode else c.mode end as mode,
          case when $2::jsonb ? 'ssid' then t.ssid else c.ssid end as ssid,
          case when $2::jsonb ? 'encryption' then t.encryption else c.encryption end as encryption,
-         case when $2::jsonb ? 'encryptionKey' then t."encryptionKey"
-              else c.encryption_key end as encryption_key,
+         case when $2::jsonb ? 'encryptionKey' and m.id <> all($5::int[])
+              then t."encryptionKey" else c.encryption_key end as encryption_key,
          case when $2::jsonb ? 'apn' then t.apn else c.apn end as apn,
          case when $2::jsonb ? 'sharing' then t.sharing else c.sharing end as sharing
     from unnest($1::int[]) as m (id)

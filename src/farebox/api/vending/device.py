@@ -127,8 +127,9 @@ def _news(services: Services) -> list[HTTPRouteHandler]:
         etag = f'"{row["version"]}"'
         if _is_known(request, etag):
             return _not_modified(etag)
+        told = config_of(row, services.network_keys.needed(row["encryption_key"]))
         await devices.config_was_read(row)
-        return reply(config_of(row), headers={"ETag": etag, "Cache-Control": "no-store"})
+        return reply(told, headers={"ETag": etag, "Cache-Control": "no-store"})
 
     @post(
         "/device/config/ack",

@@ -2,7 +2,7 @@
 
 A template is filled in by hand or by another program: nothing here applies it. With a hostname the
 list is what the machine's location may have: templates of its owner and of the groups above it, and
-those that are everybody's.
+those that are everybody's. Keys of networks are stored sealed.
 """
 
 from typing import Any
@@ -16,8 +16,9 @@ from farebox.api.operations import documented
 from farebox.api.vending import tenancy
 from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations, row_id
 from farebox.api.vending.bodies import rows
-from farebox.api.vending.configuration import CONFIG_MAX, MASK, machine_named, shown
+from farebox.api.vending.configuration import CONFIG_MAX, machine_named, shown
 from farebox.api.vending.dialect import Answer, Call, principal, reply, require
+from farebox.engine.network_keys import MASK
 from farebox.resource import store
 from farebox.resource.definition import ID, Field, Resource, View, Write
 from farebox.storage.sqlfile import load
@@ -39,13 +40,18 @@ class Template(msgspec.Struct, rename="camel"):
 
 
 def _masked(row: Any, view: View) -> Any:
-    row.encryptionKey = shown(row.encryptionKey, view)
+    if row.encryptionKey is not None:
+        keys: Any = view.parameters["network_keys"]
+        row.encryptionKey = shown(keys, row.encryptionKey, view)
     return row
 
 
 async def _prepare_template(write: Write) -> None:
-    if write.values.get("encryptionKey") == MASK:
-        del write.values["encryptionKey"]
+    keys: Any = write.view.parameters["network_keys"]
+    if "encryptionKey" in write.values:
+        key, current = write.values.pop("encryptionKey"), write.current
+        if key != MASK and not (current and keys.is_same(current.encryptionKey, key)):
+            write.values["encryptionKey"] = keys.seal(key)
 
 
 TEMPLATE = Resource(

@@ -137,9 +137,10 @@ def news_of(row: Row, now_s: int) -> News:
     )
 
 
-def config_of(row: Row) -> Config:
-    """A configuration as its machine reads it."""
-    return Config(**{name: row[name] for name in Config.__struct_fields__})
+def config_of(row: Row, key: str | None) -> Config:
+    """A configuration as its machine reads it, with the key of its network opened."""
+    told = {name: row[name] for name in Config.__struct_fields__}
+    return Config(**(told | {"encryption_key": key}))
 
 
 def assortment_of(version: int, rows: list[Row]) -> Assortment:
