@@ -33,6 +33,16 @@ from tests.clocks import SettableClock
 TEMPLATE = "farebox_template"
 # The same with the demonstration's fixture in it, loaded at the hour at which test clocks begin.
 STOCKED = "farebox_stocked"
+# A killed test run loses nothing that anybody wants: no syncing, no log of whole pages, of which
+# every new database would write a thousand.
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "1GB",
+    "max_connections": "200",
+}
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES_MIN = 4 << 30
 
@@ -65,9 +75,7 @@ class PostgreSQL:
         """Start the server once, make the templates, and return the dsn."""
         if self._server is None:
             self._folder = Path(tempfile.mkdtemp(prefix="farebox-tests-", dir=quick_folder()))
-            # A killed test run loses nothing that anybody wants, hence no syncing of the new files.
-            settings = {"fsync": "off", "max_wal_size": "1GB", "max_connections": "200"}
-            server = EmbeddedServer(self._folder / "data", settings=settings, durable=False)
+            server = EmbeddedServer(self._folder / "data", settings=_SETTINGS, durable=False)
             self._folder.chmod(0o711)
             server.start()
             self._server = server
