@@ -7,6 +7,7 @@ world looked at: the clock, the file system, the addresses of PostgreSQL and Red
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,7 +46,7 @@ from farebox.engine.presence import DETECT_S, Presence
 from farebox.engine.provider import build as build_provider
 from farebox.engine.redemption import Desk
 from farebox.engine.revenue import Revenue
-from farebox.engine.revenue_rows import Rows
+from farebox.engine.revenue_columns import CLEAR_S, Columns
 from farebox.engine.sealing import Sealer
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
@@ -130,6 +131,8 @@ async def _build(
     watching = Watching(pool, clock)
     webhook = Webhook(settings.webhook_networks)
     stack.push_async_callback(webhook.close)
+    threads = min(4, os.cpu_count() or 1)
+    columns = Columns(pool, bytes_max=settings.revenue_memory, threads=threads)
     ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
     desk = Desk(
         ledger,
@@ -168,7 +171,8 @@ async def _build(
         ),
         network_keys=NetworkKeys(Sealer(keys.by_kid, NETWORK)),
         watching=watching,
-        revenue=Revenue(pool, clock, Rows(pool), reporting_currency=settings.reporting_currency),
+        revenue=Revenue(pool, clock, columns, reporting_currency=settings.reporting_currency),
+        columns=columns,
         presence=Presence(
             pool,
             clock,
@@ -226,6 +230,7 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     _background(stack, services.presence.run(), "presence")
     _background(stack, services.watching.run(), "watching")
     _background(stack, services.deliveries.run(), "integrations")
+    _background(stack, services.columns.run(), "revenue")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
     stack.push_async_callback(services.worker.stop)
@@ -275,6 +280,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
         "moves": (MOVE_S, services.provider.moves.apply_due),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
+        "sales": (CLEAR_S, services.columns.clear_feed),
     }
     return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
 

@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The instant at which a demonstration stands still.
     test_now_ms: int | None = None
     book_memory: int = 512 * _MIB
+    # For columns of sales, 22 bytes each; what does not fit is asked of the database.
+    revenue_memory: int = 256 * _MIB
     # How long the start may take to read vouchers ahead; 0 reads none.
     warm_seconds: int = 2
     replay_window_days: int = 7
@@ -220,6 +222,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "secrets": _secrets,
     "test_now": _instant,
     "book_memory": _bytes,
+    "revenue_memory": _bytes,
     "warm_seconds": _whole(0, 600),
     "replay_window_days": _whole(1, 3650),
     "statement_timeout_ms": _whole(100, 600_000),

@@ -57,8 +57,21 @@ def some_sales(source: random.Random, count: int, from_ms: int, until_ms: int) -
     ]
 
 
+def values(sales: Iterable[Sale], first_id: int) -> list[tuple[Any, ...]]:
+    """Rows of COLUMNS."""
+    return [
+        (number, one.machine, one.location, one.time_zone, one.at_ms, one.name, one.price,
+         one.currency, one.excluded, 0, 0)
+        for number, one in enumerate(sales, first_id)
+    ]  # fmt: skip
+
+
 async def store(pool: Pool, sales: Sequence[Sale], first_id: int = 1) -> None:
     """Writes sales, and the places they are of."""
+    await pool.execute(
+        "insert into vending.usergroup (id, name, created_at_ms, updated_at_ms)"
+        " values (1, 'Root', 0, 0) on conflict do nothing"
+    )
     await pool.executemany(
         "insert into vending.location (id, owner, name, address, postcode, city, country,"
         " time_zone, created_at_ms, updated_at_ms) values ($1, 1, $2, '', '', '', '', $2, 0, 0)"
@@ -66,13 +79,11 @@ async def store(pool: Pool, sales: Sequence[Sale], first_id: int = 1) -> None:
     )  # fmt: skip
     async with pool.acquire() as connection:
         await connection.copy_records_to_table(
-            "revenuetransaction", schema_name="vending", columns=COLUMNS,
-            records=[
-                (number, one.machine, one.location, one.time_zone, one.at_ms, one.name, one.price,
-                 one.currency, one.excluded, 0, 0)
-                for number, one in enumerate(sales, first_id)
-            ],
-        )  # fmt: skip
+            "revenuetransaction",
+            schema_name="vending",
+            columns=COLUMNS,
+            records=values(sales, first_id),
+        )
 
 
 class Slow:
@@ -88,7 +99,7 @@ class Slow:
             if not one.excluded
             and one.location in chosen.locations
             and (chosen.machines is None or one.machine in chosen.machines)
-            and (now_ms is None or one.at_ms <= now_ms)
+            and (now_ms is None or one.at_ms // 1000 <= now_ms // 1000)
         ]
 
     def _during(self, chosen: Selection, period: Period) -> list[Sale]:

@@ -1,15 +1,17 @@
 """Figures of random sales: from the rows and told slowly, the same (vending-commerce.md 4.12)."""
 
+import asyncio
 import random
-
-import pytest
+from collections.abc import Iterable
+from typing import Any, cast
 
 from farebox.domain.instants import parse
 from farebox.domain.sales import period
+from farebox.engine.revenue_columns import Columns
 from farebox.engine.revenue_figures import Adder, Selection
 from farebox.engine.revenue_rows import Rows
 from farebox.storage.pool import Pool
-from tests.engine.sales import Slow, some_sales, store
+from tests.engine.sales import COLUMNS, Sale, Slow, some_sales, store, values
 from tests.golden import ms
 
 FROM_MS, UNTIL_MS = ms("2025-12-20T00:00Z"), ms("2026-04-10T00:00Z")
@@ -33,6 +35,35 @@ PERIODS = (
 NOWS = ("2026-01-01T00:30:00Z", "2026-03-29T01:00:00Z", "2026-04-05T14:45:00Z", "2030-01-01T00:00Z")
 
 
+SPRING = period(parse("2025-12-01"), parse("2026-04-30"))
+SALES = "vending.revenuetransaction"
+AGAIN = (
+    f"insert into {SALES} ({', '.join(COLUMNS)}) select 99, 80, 2, 'UTC', occurred_at_ms, 'Tea', 5,"
+    f" 'AMD', false, 0, 0 from {SALES} where id = 5"
+)
+UNTOLD = (
+    f"update {SALES} set price = 7 where id < 9",
+    f"delete from {SALES} where id = 3",
+    AGAIN,
+    f"truncate {SALES}",
+)
+# Every month that the questions are about.
+MONTHS = (*range(2024 * 12 + 11, 2027 * 12 + 2), *range(2028 * 12 + 11, 2030 * 12 + 2))
+
+
+def some(count: int = 20, seed: int = 1) -> list[Sale]:
+    """A few sales."""
+    return some_sales(random.Random(seed), count, FROM_MS, UNTIL_MS)
+
+
+async def columns(pool: Pool, months: Iterable[int] = MONTHS) -> Columns:
+    """Columns that hold these months and have nobody else to ask."""
+    made = Columns(pool, bytes_max=1 << 24, threads=2)
+    await made.read(months)
+    made._rows = cast("Rows", None)
+    return made
+
+
 async def same(expected: Adder, actual: Adder) -> None:
     """All questions, asked of both."""
     for start, end in PERIODS:
@@ -51,24 +82,130 @@ async def same(expected: Adder, actual: Adder) -> None:
 
 async def test_rows_tell_what_sales_tell(pool: Pool, random_source: random.Random) -> None:
     """Every answer of the statements is that of a walk over the list."""
-    await pool.execute(
-        "insert into vending.usergroup (id, name, created_at_ms, updated_at_ms)"
-        " values (1, 'Root', 0, 0)"
-    )
     sales = some_sales(random_source, 2000, FROM_MS, UNTIL_MS)
     await store(pool, sales)
     await same(Slow(sales), Rows(pool))
+    await same(Slow(sales), await columns(pool))
 
 
 async def test_a_database_without_sales(pool: Pool) -> None:
     """Nothing, told as nothing."""
     await same(Slow([]), Rows(pool))
+    server = Columns(pool, bytes_max=1 << 20)
+    await server.read(MONTHS)
+    await same(Slow([]), server)
 
 
-@pytest.mark.parametrize("at", NOWS)
-async def test_now_is_included(pool: Pool, at: str) -> None:
-    """A sale of this very instant counts as one until now, a later one does not."""
-    sales = some_sales(random.Random(1), 3, ms(at), ms(at) + 1)
-    assert [] != await Slow(sales).to_date(EVERYWHERE, ms(at))
-    assert [] == await Slow(sales).to_date(EVERYWHERE, ms(at) - 1)
-    assert [] == await Rows(pool).to_date(EVERYWHERE, ms(at))
+async def test_now_is_included(pool: Pool) -> None:
+    """A sale of this very second counts as one until now, a later one does not."""
+    now_ms = ms(NOWS[2])
+    sales = [one._replace(at_ms=now_ms + 999, excluded=False) for one in some()]
+    await store(pool, sales)
+    for adder in (Slow(sales), Rows(pool)):
+        assert [] != await adder.to_date(EVERYWHERE, now_ms)
+        assert [] == await adder.to_date(EVERYWHERE, now_ms - 1)
+
+
+async def add(connection: Any, sales: list[Sale], first_id: int) -> None:
+    """New sales, told as ingestion tells them, not committed yet."""
+    ids = [*range(first_id, first_id + len(sales))]
+    await connection.execute("select vending.tell_sales($1, $2)", ids, [one.at_ms for one in sales])
+    await connection.copy_records_to_table(
+        "revenuetransaction",
+        schema_name="vending",
+        columns=COLUMNS,
+        records=values(sales, first_id),
+    )
+
+
+async def test_two_servers_see_every_commit(pool: Pool, random_source: random.Random) -> None:
+    """Commits of overlapping transactions in any order are there at once, on every server."""
+    stored = some(200)
+    await store(pool, stored)
+    servers = [await columns(pool, MONTHS), await columns(pool, MONTHS)]
+    kept = [server._months[2026 * 12] for server in servers]
+    open_ones: list[tuple[Any, Any, list[Sale]]] = []
+    for number in range(40):
+        if len(open_ones) < 5 and random_source.random() < 0.6:
+            connection = await pool.acquire()
+            transaction = connection.transaction()
+            await transaction.start()
+            sales = some(7, seed=100 + number)
+            await add(connection, sales, 1000 * (number + 1))
+            open_ones.append((connection, transaction, sales))
+        elif open_ones:
+            connection, transaction, sales = open_ones.pop(random_source.randrange(len(open_ones)))
+            if random_source.random() < 0.2:
+                await transaction.rollback()
+            else:
+                await transaction.commit()
+                stored += sales
+            await pool.release(connection)
+        expected = await Slow(stored).daily(EVERYWHERE, SPRING)
+        server = random_source.choice(servers)
+        assert expected == await server.daily(EVERYWHERE, SPRING)
+    for connection, transaction, _ in open_ones:
+        await transaction.rollback()
+        await pool.release(connection)
+    # By appending, not by reading anew.
+    assert kept == [server._months[2026 * 12] for server in servers]
+
+
+async def test_sales_of_the_time_of_reading(pool: Pool) -> None:
+    """Sales that are committed while their month is read are there once."""
+    stored = some(3000)
+    await store(pool, stored)
+    server = await columns(pool, ())
+    reading = asyncio.create_task(server.read(MONTHS))
+    number = 0
+    while not reading.done():
+        number += 1
+        sales = some(5, seed=number)
+        async with pool.acquire() as connection, connection.transaction():
+            await add(connection, sales, 10_000 + 10 * number)
+        stored += sales
+        await server.look()
+    await reading
+    assert await Slow(stored).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
+
+
+async def test_what_was_not_told_is_read_anew(pool: Pool) -> None:
+    """Rows that anybody else writes, changes or removes are told by the rows until read again."""
+    await store(pool, some())
+    server = await columns(pool)
+    server._rows = Rows(pool)
+    for statement in UNTOLD:
+        await pool.execute(statement)
+        expected = await Rows(pool).daily(EVERYWHERE, SPRING)
+        assert expected == await server.daily(EVERYWHERE, SPRING), statement
+        assert 0 == server.sales
+        assert statement.startswith("truncate") == (expected == [])
+        await server.read(server._wanted.copy())
+        assert expected == await server.daily(EVERYWHERE, SPRING), statement
+        assert 7 == len(server._months)
+
+
+async def test_memory_is_bounded(pool: Pool) -> None:
+    """What does not fit is not kept, and answered all the same."""
+    sales = some(20_000)
+    await store(pool, sales)
+    server = Columns(pool, bytes_max=1 << 18)
+    assert await Slow(sales).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
+    await server.read(server._wanted.copy())
+    assert server.nbytes <= 1 << 18
+    assert await Slow(sales).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
+    assert set() == server._wanted
+
+
+async def test_a_question_has_its_months_read(pool: Pool) -> None:
+    """The rows answer first; soon afterwards the columns do."""
+    await store(pool, some())
+    server = Columns(pool, bytes_max=1 << 24)
+    running = asyncio.create_task(server.run())
+    expected = await server.daily(EVERYWHERE, SPRING)
+    async with asyncio.timeout(20):
+        while len(server._months) < 7:  # noqa: ASYNC110 - nobody tells when a month is there
+            await asyncio.sleep(0.01)
+    server._rows = cast("Rows", None)
+    assert expected == await server.daily(EVERYWHERE, SPRING)
+    running.cancel()

@@ -48,6 +48,7 @@ class Services(msgspec.Struct, kw_only=True):
     presence: Any = None
     watching: Any = None
     revenue: Any = None
+    columns: Any = None
     worker: Any = None
     metrics: Any = None
     provider: Any = None

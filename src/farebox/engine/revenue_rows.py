@@ -86,8 +86,9 @@ def _during(chosen: Selection, period: Period, zones: Iterable[str]) -> tuple[An
 def _until(chosen: Selection, first_day: int, now_ms: int, zones: Iterable[str]) -> tuple[Any, ...]:
     # No clock is a day away from UTC.
     since = (first_day - 2) * DAY_S - EPOCH_S
-    source = (since * 1000, now_ms + 1, chosen.locations, chosen.machines)
-    return *source, *_spans(zones, since, now_ms // 1000 + 1)
+    until = now_ms // 1000 + 1
+    source = (since * 1000, until * 1000, chosen.locations, chosen.machines)
+    return *source, *_spans(zones, since, until)
 
 
 def _spans(zones: Iterable[str], from_s: int, until_s: int) -> tuple[list[Any], ...]:

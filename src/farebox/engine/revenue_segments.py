@@ -1,0 +1,204 @@
+"""Sales as columns, month by month in UTC (vending-commerce.md 4.12): dictionaries and segments.
+
+A month is read by COPY in one snapshot of the database; new sales of later snapshots are appended
+to it. Products are numbered by name, which is what summaries group them by. Only months of 2010 to
+2040 are held. Nothing here decides which months, or for how long.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from farebox.core.revenue import Places, Segment, Snapshot
+from farebox.domain import offsets
+from farebox.engine.revenue_feed import Seen, Sold
+from farebox.storage.pool import Pool, transaction
+from farebox.storage.sqlfile import load
+
+SQL = load(__file__)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST: Final = 2010 * 12
+END: Final = 2041 * 12
+_CURRENCIES_MAX: Final = 255
+BYTES_A_SALE: Final = 24
+# Of a number's key and its places in dictionary and list, roughly.
+_ENTRY_BYTES: Final = 250
+
+
+class OverBudgetError(Exception):
+    """A month needs more memory than there is for it."""
+
+
+def month_of(at_s: int) -> int:
+    """The UTC month that contains an instant: 12 * year + month - 1."""
+    day = _EPOCH + timedelta(seconds=at_s)
+    return 12 * day.year + day.month - 1
+
+
+def months_between(from_s: int, until_s: int) -> range:
+    """The months of a half-open span; empty where some of it is not held here."""
+    if from_s >= until_s or from_s < _start_s(FIRST) or until_s > _start_s(END):
+        return range(0)
+    return range(month_of(from_s), month_of(until_s - 1) + 1)
+
+
+def _start_s(month: int) -> int:
+    start = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    return (start - _EPOCH) // timedelta(seconds=1)
+
+
+class Numbers:
+    """Dense numbers for what sales name. They are only ever added to."""
+
+    def __init__(self) -> None:
+        self.places = Places()
+        # Number of the place -> its location.
+        self.locations: list[int] = []
+        self.zones: list[str] = []
+        self.machines: dict[int, int] = {}
+        self.names: dict[str, int] = {}
+        self.currencies: dict[str, int] = {}
+        self._places: dict[tuple[int, str], int] = {}
+        self._tables: dict[bytes, int] = {}
+        self._ranks = array("I")
+
+    @property
+    def nbytes(self) -> int:
+        """Roughly."""
+        return _ENTRY_BYTES * (len(self.locations) + len(self.machines) + len(self.names))
+
+    def place(self, location: int, zone_name: str) -> int:
+        """The number of a place. Raises ValueError beyond what the kernel has room for."""
+        found = self._places.get((location, zone_name))
+        if found is None:
+            found = self.places.add(self._zone(zone_name))
+            self.locations.append(location)
+            self._places[location, zone_name] = found
+        return found
+
+    def _zone(self, name: str) -> int:
+        transitions, steps = offsets.table(name)
+        table = transitions.tobytes() + steps.tobytes()
+        if table not in self._tables:
+            self._tables[table] = self.places.zone(transitions, steps)
+            self.zones.append(name)
+        return self._tables[table]
+
+    def machine(self, machine: int) -> int:
+        """The number of a machine."""
+        return self.machines.setdefault(machine, len(self.machines))
+
+    def name(self, name: str) -> int:
+        """The number of a product."""
+        return self.names.setdefault(name, len(self.names))
+
+    def currency(self, code: str) -> int:
+        """The number of a currency. Raises ValueError beyond 255 of them."""
+        if code not in self.currencies and len(self.currencies) == _CURRENCIES_MAX:
+            raise ValueError("too many currencies")
+        return self.currencies.setdefault(code, len(self.currencies))
+
+    def ranks(self) -> "array[int]":
+        """The place of each product in the order of names, by code points."""
+        if len(self._ranks) != len(self.names):
+            ranks = array("I", bytes(4 * len(self.names)))
+            for rank, name in enumerate(sorted(self.names)):
+                ranks[self.names[name]] = rank
+            self._ranks = ranks
+        return self._ranks
+
+    def mask(self, locations: Iterable[int]) -> bytes:
+        """A byte for each place: whether its location is among these."""
+        chosen = frozenset(locations)
+        return bytes([location in chosen for location in self.locations])
+
+    def machine_mask(self, machines: Sequence[int] | None) -> bytes | None:
+        """The same for machines; None means all."""
+        if machines is None:
+            return None
+        mask = bytearray(len(self.machines))
+        for machine in machines:
+            if (number := self.machines.get(machine)) is not None:
+                mask[number] = 1
+        return bytes(mask)
+
+
+class Month:
+    """The sales of a month, as of a snapshot and with what was appended since."""
+
+    def __init__(self, numbers: Numbers, seen: Seen) -> None:
+        self._numbers = numbers
+        self._segment = Segment(numbers.places)
+        self.seen = seen
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        return self._segment.nbytes
+
+    def __len__(self) -> int:
+        """Number of sales."""
+        return len(self._segment)
+
+    def snapshot(self) -> Snapshot:
+        """The sales that are there now."""
+        return self._segment.snapshot()
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes of a COPY."""
+        self._segment.feed(chunk)
+
+    def append(self, txid: int, sales: Sequence[Sold]) -> None:
+        """Sales that a transaction has committed, unless they are here already."""
+        if self.seen.shows(txid):
+            return
+        numbers = self._numbers
+        self._segment.append(
+            array("I", [one.at_ms // 1000 for one in sales]),
+            array("I", [numbers.place(one.location, one.time_zone) for one in sales]),
+            array("I", [numbers.machine(one.machine) for one in sales]),
+            array("I", [numbers.name(one.name) for one in sales]),
+            bytes([numbers.currency(one.currency) for one in sales]),
+            array("i", [one.price for one in sales]),
+            bytes(len(sales)),
+        )
+
+
+async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -> Month:
+    """Read a month from the rows. Raises OverBudgetError where it does not fit."""
+    span = _start_s(month) * 1000, _start_s(month + 1) * 1000
+    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        for statement in (SQL.patience, SQL.sorting):
+            await connection.execute(statement)
+        made = Month(numbers, Seen.of(await connection.fetchval(SQL.snapshot)))
+        kinds = await connection.fetch(SQL.kinds, *span)
+        # Before the COPY: one that has begun is read to its end.
+        if BYTES_A_SALE * sum(row["sales"] for row in kinds if row["kind"] == 3) > bytes_max:
+            raise OverBudgetError
+
+        async def take(chunk: bytes) -> None:
+            made.feed(chunk)
+
+        if kinds:
+            given = _numbered(numbers, kinds)
+            await connection.copy_from_query(
+                SQL.columns, *span, *given, output=take, format="binary"
+            )
+    return made
+
+
+def _numbered(numbers: Numbers, kinds: Sequence[Any]) -> list[list[Any]]:
+    """Keys and numbers of places, machines, products and currencies, column by column."""
+    rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for kind, location, zone_name, machine, name, currency, _ in kinds:
+        if kind == 0:
+            rows[0].append((location, zone_name, numbers.place(location, zone_name)))
+        elif kind == 1:
+            rows[1].append((machine, numbers.machine(machine)))
+        elif kind == 2:
+            rows[2].append((name, numbers.name(name)))
+        else:
+            rows[3].append((currency, numbers.currency(currency)))
+    return [[*column] for kind in range(4) for column in zip(*rows[kind], strict=True)]
