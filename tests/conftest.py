@@ -23,6 +23,15 @@ from tests.servers import STOCKED, Databases, PostgreSQL, Redis, redis_program
 
 _POSTGRESQL = pytest.StashKey[PostgreSQL]()
 _SEED = pytest.StashKey[int]()
+_LONG = (
+    "tests/crash/",
+    "tests/test_tidy.py::test_types",
+    "tests/test_cli.py",
+    "tests/test_readme.py",
+    "tests/resource/test_plans.py",
+    "tests/engine/test_redemption_machine.py",
+    "tests/domain/test_windows.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEED] = secrets.randbelow(1 << 32) if given is None else given
     config.stash[_POSTGRESQL] = PostgreSQL()
     config.add_cleanup(config.stash[_POSTGRESQL].stop)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker of pytest -n is left with it in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.hookimpl(optionalhook=True)
