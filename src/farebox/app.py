@@ -40,6 +40,7 @@ from farebox.engine.issuance import Issuance
 from farebox.engine.moving import SWEEP_S as MOVE_S
 from farebox.engine.network_keys import PURPOSE as NETWORK
 from farebox.engine.network_keys import NetworkKeys
+from farebox.engine.notices import JOB as NOTICE
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
@@ -56,6 +57,7 @@ from farebox.engine.watching import SWEEP_S, Watching
 from farebox.jobs import Handler, MovingClock, Worker
 from farebox.locks import Attempts, Leases, LocalAttempts, LocalLease, RedisAttempts, RedisLease
 from farebox.outbound.mail import Mailer
+from farebox.outbound.simulators import Simulators
 from farebox.outbound.webhook import Webhook
 from farebox.settings import Settings
 from farebox.storage import partitions, upkeep
@@ -180,8 +182,25 @@ async def _build(
             touched=watching.touch,
         ),
         metrics=Metrics(),
-        provider=build_provider(pool, clock, keys.by_kid, partial(_attempts, settings, stack)),
+        provider=build_provider(
+            pool,
+            clock,
+            keys.by_kid,
+            partial(_attempts, settings, stack),
+            moving=MovingClock(clock),
+            networks=settings.webhook_networks,
+            simulators=await _simulators(settings, stack),
+        ),
     )
+
+
+async def _simulators(settings: Settings, stack: AsyncExitStack) -> Simulators | None:
+    if not settings.simulates:
+        return None
+    simulators = Simulators()
+    await simulators.start()
+    stack.push_async_callback(simulators.stop)
+    return simulators
 
 
 def _attempts(
@@ -230,6 +249,7 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     _background(stack, services.presence.run(), "presence")
     _background(stack, services.watching.run(), "watching")
     _background(stack, services.deliveries.run(), "integrations")
+    stack.push_async_callback(services.provider.sms.close)
     _background(stack, services.columns.run(), "revenue")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
@@ -257,6 +277,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
     pool, clock = services.pool, services.clock
     handlers: dict[str, Handler] = {"campaign.generate": services.issuance.generate}
     handlers |= services.sheets.handlers
+    handlers[NOTICE] = services.provider.notices.run
     if settings.smtp_url:
         mailer = Mailer(settings.smtp_url, settings.mail_from, clock)
 

@@ -21,6 +21,7 @@ from farebox.engine.credentials import FAILURES, Credentials
 from farebox.engine.provider import PURPOSE
 from farebox.engine.sealing import Sealer, about
 from farebox.locks import LocalAttempts
+from farebox.outbound.simulators import SECRET
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -34,7 +35,13 @@ _TEXTS: Final = (
     "name", "last_name", "phone", "alt_phone", "email", "address_line1", "address_line2",
     "address_city", "address_pin", "address_state", "comments", "type",
 )  # fmt: skip
-_SECRET: Final = b"testing123"
+# Port 0 is the simulator's, whichever it has got.
+_GATEWAY: Final = msgspec.json.encode({
+    "url": "http://127.0.0.1:0/sms",
+    "headers": {"Content-Type": "application/json"},
+    "body": '{"to":"{number}","text":"{text}","id":"{messageId}"}',
+})  # fmt: skip
+_SMTP: Final = b"smtp://127.0.0.1:0?starttls=never"
 
 
 async def load_provider(pool: Pool, clock: Callable[[], int], by_kid: Mapping[str, str]) -> None:
@@ -113,10 +120,22 @@ class _Writer:
     async def network(self) -> None:
         """Devices; what they answer is a simulator's business."""
         for one in FIXTURE["nas"]:
-            sealed = self._sealer.seal(_SECRET, about(one["accountId"], "nas", one["id"]))
+            sealed = self._sealer.seal(SECRET, about(one["accountId"], "nas", one["id"]))
             await self._connection.execute(
                 SQL.add_nas, one["id"], one["accountId"], one["ip"], one["vendor"], sealed
             )
+        for number, one in enumerate(FIXTURE["radiusServers"], 1):
+            sealed = self._sealer.seal(SECRET, about(one["accountId"], "radius", number))
+            await self._connection.execute(
+                SQL.add_server, number, one["accountId"], one["host"], sealed
+            )
+        for kind, name, statement, secret in (
+            ("sms_gateway", "smsGateway", SQL.add_gateway, _GATEWAY),
+            ("smtp_server", "smtp", SQL.add_smtp, _SMTP),
+        ):
+            account = FIXTURE[name]["accountId"]
+            sealed = self._sealer.seal(secret, about(account, kind, 0))
+            await self._connection.execute(statement, account, sealed)
 
     async def user(self, given: Mapping[str, Any]) -> None:
         """A subscriber with everything that belongs to him."""

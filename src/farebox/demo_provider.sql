@@ -44,7 +44,22 @@ insert into isp.admin (id, account, username) values ($1, $2, $3)
 
 -- name: add_nas
 -- A device of the network.
-insert into isp.nas (id, account, ip, vendor, secret_sealed) values ($1, $2, $3, $4, $5)
+insert into isp.nas (id, account, ip, vendor, coa_port, secret_sealed)
+values ($1, $2, $3::text::inet, $4, 0, $5)
+
+-- name: add_server
+-- A server that counts.
+insert into isp.radius_server (id, account, host, status_port, secret_sealed)
+values ($1, $2, $3, 0, $4)
+
+-- name: add_gateway
+-- Where texts go.
+insert into isp.sms_gateway (account, settings, sealed) values ($1, '{}', $2)
+
+-- name: add_smtp
+-- Where mails go.
+insert into isp.smtp_server (account, settings, sealed)
+values ($1, '{"from": "Provider <no-reply@example.com>"}', $2)
 
 -- name: add_subscriber
 -- A subscriber; his plain texts come as one object.
@@ -138,6 +153,7 @@ select setval(pg_get_serial_sequence('isp.' || name, 'id'), highest)
     ('block', (select max(id) from isp.block)),
     ('subscriber', (select max(id) from isp.subscriber)),
     ('nas', (select max(id) from isp.nas)),
+    ('radius_server', (select max(id) from isp.radius_server)),
     ('ticket', (select max(id) from isp.ticket)),
     ('renewal', (select max(id) from isp.renewal)),
     ('notification', (select max(id) from isp.notification)),

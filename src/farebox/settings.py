@@ -75,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Private networks that webhooks may reach, without TLS too.
     webhook_networks: tuple[str, ...] = ()
     access_log: bool = False
+    # Only a demonstration's: far sides of the provider are simulated in the process.
+    simulates: bool = False
 
     def __repr__(self) -> str:
         """The settings without anything that may hold a password."""

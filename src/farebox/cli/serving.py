@@ -59,7 +59,7 @@ def serve(host: str | None, port: int | None, workers: int, demo: bool) -> None:
     signal.signal(signal.SIGTERM, _end)
     log_to_stderr()
     with plain_errors():
-        settings = read_settings(demo=demo, workers=workers, host=host, port=port)
+        settings = read_settings(demo=demo, workers=workers, host=host, port=port, simulates=demo)
         listening = _listen(settings)
         with database(settings) as dsn:
             run(lambda: patiently(lambda: _prepare(settings, dsn, demo), _say))
@@ -82,7 +82,8 @@ def _work(listening: socket.socket, is_ready: Callable[[], None]) -> None:
     """A worker process, which reads the settings that its parent has left it."""
     signal.signal(signal.SIGTERM, _end)
     log_to_stderr()
-    settings = read_settings(demo=os.environ.pop(_DEMO_MARK, "") == "1")
+    is_demo = os.environ.pop(_DEMO_MARK, "") == "1"
+    settings = read_settings(demo=is_demo, simulates=is_demo)
     _Server(server_config(_app(settings)), is_ready).serve_on(listening)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from farebox.engine.addressing import Addressing
 from farebox.engine.areas import Areas
 from farebox.engine.attempts import Restraint
 from farebox.engine.auditing import Audit
@@ -15,12 +16,16 @@ from farebox.engine.groups import Groups
 from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
 from farebox.engine.moving import Moves
+from farebox.engine.network import Network
+from farebox.engine.notices import Notices
 from farebox.engine.overriding import Overrides
 from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
 from farebox.locks import Attempts
+from farebox.outbound.simulators import Simulators
+from farebox.outbound.sms import Sms
 from farebox.storage.pool import Pool
 
 PURPOSE: Final = "isp"
@@ -41,6 +46,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     overrides: Overrides
     departures: Departures
     passwords: KeptPasswords
+    network: Network
+    notices: Notices
+    addressing: Addressing
+    limits: Limits
+    sms: Sms
+    # The far sides of a demonstration; None beside real accounts.
+    simulators: Simulators | None
 
 
 def build(
@@ -48,22 +60,40 @@ def build(
     clock: Callable[[], int],
     by_kid: Mapping[str, str],
     attempts: Callable[[str, tuple[int, int]], Attempts],
+    *,
+    moving: Callable[[], int],
+    networks: tuple[str, ...] = (),
+    simulators: Simulators | None = None,
 ) -> Provider:
-    """The bundle, with secrets sealed by this key ring and calls counted by `attempts`."""
+    """The bundle, with secrets sealed by this key ring and calls counted by `attempts`.
+
+    Jobs are due by the `moving` clock; gateways in listed `networks` may be private.
+    """
+    sms = Sms((*networks, "127.0.0.1/32") if simulators else networks)
+    ports = simulators.ports if simulators else {}
     sealer = Sealer(by_kid, PURPOSE)
     failures = Restraint(attempts("isp-credential", FAILURES))
     limits = Limits(attempts)
+    metering = Metering(pool, clock)
+    passwords = KeptPasswords(pool, clock, sealer, limits)
+    notices = Notices(pool, clock, moving, sealer, sms, ports)
     return Provider(
         credentials=Credentials(pool, clock, sealer, failures),
         audit=Audit(pool, clock),
         areas=Areas(pool, clock),
         groups=Groups(pool, clock),
         subscribers=Subscribers(pool, clock),
-        metering=Metering(pool, clock),
+        metering=metering,
         collecting=Collecting(pool, clock),
         renewals=Renewals(pool, clock),
         moves=Moves(pool, clock),
         overrides=Overrides(pool, clock),
         departures=Departures(pool, clock),
-        passwords=KeptPasswords(pool, clock, sealer, limits),
+        passwords=passwords,
+        network=Network(pool, clock, sealer, limits, ports),
+        notices=notices,
+        addressing=Addressing(pool, clock, notices, metering, passwords, limits),
+        limits=limits,
+        sms=sms,
+        simulators=simulators,
     )

@@ -8,18 +8,22 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from farebox.app import assemble, open_services
 from farebox.demo_provider import FIXTURE, KEYS, load_provider
+from farebox.outbound.simulators import BEHAVIOURS, Simulators
+from farebox.settings import from_environment
 from farebox.storage.joining import joined
-from tests.api.conftest import Api, opened
+from tests.api.conftest import Api
+from tests.api.standing import behind
 from tests.clocks import SettableClock
 from tests.servers import Databases
-
-SECRET = "a secret of the tests, long enough to be one"
 
 
 class Provider:
@@ -28,6 +32,12 @@ class Provider:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.clock = api.clock
+
+    @property
+    def simulators(self) -> Simulators:
+        """The far sides."""
+        found: Simulators = self.api.services.provider.simulators
+        return found
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Any]:
@@ -40,6 +50,7 @@ class Provider:
                     yield connection
             finally:
                 await around.rollback()
+                self.simulators.behaviour.update(BEHAVIOURS)
 
     async def call(
         self, method: str, path: str, *, cred: str = "t-test", **more: Any
@@ -66,16 +77,30 @@ def authorization(cred: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
+@asynccontextmanager
+async def opened(database: str, folder: Path) -> AsyncIterator[Provider]:
+    """The application as a demonstration has it, with the far sides simulated."""
+    clock = SettableClock(FIXTURE["clock"])
+    read, _ = from_environment({"FAREBOX_DATABASE_URL": database, "FAREBOX_DATA_DIR": str(folder)})
+    settings = msgspec.structs.replace(read, simulates=True)
+    async with open_services(settings, clock=clock) as services:
+        await load_provider(services.pool, clock, services.access._keys.by_kid)
+        # A silence of the simulators is the same however short it is.
+        network = services.provider.network
+        network.session_wait_s = network.statistics_wait_s = 0.05
+        app = assemble(services, settings, behind(services))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://farebox.test") as client:
+            yield Provider(Api(app, client, services, clock))
+
+
 @pytest.fixture(scope="module")
 def provider(
     databases: Databases, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Provider]:
     """The provider's API on a database of the module's own."""
     dsn = databases.create()
-    made = opened(dsn, SettableClock(FIXTURE["clock"]), tmp_path_factory.mktemp("isp"))
-    api = loop.run(made.__aenter__())
-    ring = api.services.access._keys.by_kid
-    loop.run(load_provider(api.services.pool, api.clock, ring))
-    yield Provider(api)
+    made = opened(dsn, tmp_path_factory.mktemp("isp"))
+    yield loop.run(made.__aenter__())
     loop.run(made.__aexit__(None, None, None))
     databases.drop(dsn)

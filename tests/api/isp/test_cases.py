@@ -65,6 +65,8 @@ async def play(provider: Provider, case: dict[str, Any]) -> httpx.Response:
     if "json" in case:
         sent["json"] = case["json"]
     async with provider.fresh():
+        if "sim" in case:
+            provider.simulators.behaviour.update(nas=case["sim"], radius=case["sim"])
         for before in case.get("after", ()):
             if before == "same":
                 await provider.call(method, path, **sent)

@@ -15,13 +15,25 @@ from farebox.api.isp import (
     details,
     dialect,
     groups,
+    messages,
+    network,
     overrides,
     subscribers,
 )
 from farebox.api.isp.blueprint import routes_of
 from farebox.api.services import Services
 
-_NOUNS: Final = (details, subscribers, groups, areas, collections, changes, overrides)
+_NOUNS: Final = (
+    details,
+    subscribers,
+    groups,
+    areas,
+    collections,
+    changes,
+    overrides,
+    network,
+    messages,
+)
 OPERATIONS: Final = tuple(operation for noun in _NOUNS for operation in noun.OPERATIONS)
 
 

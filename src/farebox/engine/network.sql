@@ -1,0 +1,22 @@
+-- The devices of the network and the sessions on them.
+
+-- name: sessions
+-- Open sessions of a subscriber with their devices, in the order of their start.
+select o.id, o.acct_session_id, host(o.framed_ip) as framed_ip, n.id as device,
+       n.account, coalesce(n.coa_enabled, false) as coa_enabled, host(n.ip) as ip,
+       n.identifier, n.coa_port, n.secret_sealed
+  from isp.session o left join isp.nas n on n.id = o.nas
+ where o.subscriber = $1 and o.stopped_at_ms is null
+   and o.updated_at_ms >= $2::bigint - $3::bigint
+ order by o.started_at_ms, o.id
+
+-- name: close
+-- The device no longer knows the session.
+update isp.session set stopped_at_ms = $2 where id = $1 and stopped_at_ms is null
+
+-- name: server
+-- The server that an account, or the nearest one above it, asks for statistics.
+select r.id as device, r.account, r.host, r.status_port, r.secret_sealed
+  from isp.radius_server r
+ where r.account in (select isp.ancestry($1))
+ order by r.account <> $1, r.id limit 1
