@@ -19,6 +19,8 @@ COUNTS = {
     "vending.dashboard": 3,
     "vending.widget": 1,
     "vending.report_machine": 1,
+    "vending.revenuetransaction": 17_667,
+    "vending.paymenttransaction": 17_667,
     "voucher.campaign": 3,
     "voucher.voucher": 28,
 }
@@ -30,6 +32,21 @@ async def test_loading_it_twice_is_loading_it_once(pool: Pool, clock: SettableCl
         await load_demo(pool, clock)
         counts = {table: await pool.fetchval(f"select count(*) from {table}") for table in COUNTS}
         assert COUNTS == counts
+
+
+async def test_sales_are_of_the_year_before(pool: Pool, clock: SettableClock) -> None:
+    """None is of the future, some are of every month, and each is paid once."""
+    await load_demo(pool, clock)
+    rows = await pool.fetch(
+        "select s.occurred_at_ms as at_ms, s.price = p.price as is_paid"
+        " from vending.revenuetransaction s"
+        " left join vending.paymenttransaction p on p.revenuetransaction = s.id"
+    )
+    assert {True} == {row["is_paid"] for row in rows}
+    year_ms = 365 * 86_400_000
+    assert 0 <= min(clock() - row["at_ms"] for row in rows)
+    assert year_ms > max(clock() - row["at_ms"] for row in rows)
+    assert 12 == len({(clock() - row["at_ms"]) * 12 // year_ms for row in rows})
 
 
 async def test_the_passwords_are_the_documented_ones(pool: Pool, clock: SettableClock) -> None:

@@ -1,8 +1,9 @@
 """A demonstration: people, places, machines and vouchers whose names the documentation shows.
 
 `load_fixture` writes the people, places and machines of vending-platform.md 5; `load_demo` adds
-campaigns and vouchers, made as any others are made. Both change nothing where their rows already
-are, and refuse a database that holds other people's data, because the passwords are public.
+campaigns and vouchers, made as any others are made, and a year of sales. Both change nothing where
+their rows already are, and refuse a database that holds other people's data, because the passwords
+are public.
 """
 
 from collections.abc import Callable
@@ -111,8 +112,9 @@ async def load_fixture(pool: Pool, now_ms: int) -> None:
 
 
 async def load_demo(pool: Pool, clock: Callable[[], int]) -> None:
-    """Writes the fixture, then every campaign and code that is missing."""
+    """Writes the fixture, a year of sales, then every campaign and code that is missing."""
     await load_fixture(pool, clock())
+    await _load_sales(pool, clock())
     issuance = Issuance(pool, clock)
     for example in EXAMPLES:
         draft = example.campaign
@@ -126,3 +128,11 @@ async def load_demo(pool: Pool, clock: Callable[[], int]) -> None:
             except ConflictError as error:
                 if error.code != "code_taken":
                     raise
+
+
+async def _load_sales(pool: Pool, now_ms: int) -> None:
+    async with transaction(pool) as connection:
+        # A busy machine may need longer than a statement usually gets.
+        await connection.execute(SQL.patience)
+        await connection.execute(SQL.insert_sales, now_ms)
+        await connection.execute(SQL.note_last_sales)

@@ -189,3 +189,66 @@ from (values
 -- name: find_campaign
 -- A campaign of this group by its name.
 select min(id) from voucher.campaign where owner = $1 and name = $2
+
+-- name: patience
+-- Lets the statements of this transaction run longer than usual.
+set local statement_timeout = '60s'
+
+-- name: insert_sales
+-- A year of sales until $1, the same ones every time: busy mornings, quiet weekends, now and then
+-- money back. Nothing where there are sales already. Hours are of Amsterdam's winter time.
+with menu (share, plu, name, price) as (
+  values (0, 1, 'Coffee', 100), (1, 1, 'Coffee', 100), (2, 1, 'Coffee', 100),
+         (3, 1, 'Coffee', 100), (4, 2, 'Tea', 90), (5, 2, 'Tea', 90),
+         (6, 3, 'Hot chocolate', 120), (7, 1001, 'Milk', 20)
+), tender (share, method) as (
+  values (0, 'card'), (1, 'card'), (2, 'card'), (3, 'cash'), (4, 'cash'), (5, 'virtual'),
+         (6, 'card'), (7, 'code')
+), drawn as (
+  select m.machine, m.location, $1::bigint / 86400000 - d.back as day,
+         hashint8extended((m.machine * 1000 + d.back) * 1000 + s.slot, 4711) & 1073741823 as luck
+    from (values (80, 2, 36), (81, 3, 24)) as m (machine, location, slots)
+   cross join generate_series(0, 364) as d (back)
+   cross join lateral generate_series(1, m.slots) as s (slot)
+   where not exists (select from vending.revenuetransaction)
+), timed as (
+  select r.machine, r.location, r.luck,
+         (r.day * 86400 + 3600 * (string_to_array(
+            '6 7 7 7 8 8 8 8 9 9 9 10 10 10 11 11 12 12 12 13 13 14 14 15 15 16 16 17 17 18 19 21',
+            ' '))[1 + r.luck % 32]::int - 3600 + r.luck / 32 % 3600) * 1000 as at_ms
+    from drawn r
+   -- Day 0 was a Thursday.
+   where (r.day + 3) % 7 < 5 or r.luck % 3 = 0
+), sold as (
+  insert into vending.revenuetransaction
+    (machine, location, time_zone, occurred_at_ms, product, plu, name, price, original_price,
+     currency, num_paymenttransactions, created_at_ms, updated_at_ms)
+  select t.machine, t.location, 'Europe/Amsterdam', t.at_ms, p.id, n.plu, n.name,
+         case when t.luck / 256 % 500 = 0 then -n.price else n.price end, n.price, 'EUR', 1,
+         t.at_ms, t.at_ms
+    from timed t
+    join menu n on n.share = t.luck / 4096 % 8
+    left join vending.product p on p.machine = t.machine and p.plu = n.plu
+   where t.at_ms <= $1
+   order by t.at_ms
+  returning id, machine, location, occurred_at_ms, price
+)
+insert into vending.paymenttransaction
+  (revenuetransaction, machine, location, time_zone, occurred_at_ms, method, type, price, currency,
+   report_group, created_at_ms, updated_at_ms)
+select s.id, s.machine, s.location, 'Europe/Amsterdam', s.occurred_at_ms, k.method,
+       -- As the transaction profile of machine 80 has it.
+       case when k.method = 'virtual' and s.machine = 80 then 'card' else k.method end,
+       s.price, 'EUR', null, s.occurred_at_ms, s.occurred_at_ms
+  from sold s
+  join tender k on k.share = hashint8extended(s.occurred_at_ms, s.machine) & 7
+
+-- name: note_last_sales
+-- The newest sale of each machine.
+update vending.machine m
+   set last_revenuetransaction = s.id, last_revenuetransaction_at_ms = s.occurred_at_ms,
+       last_sold_id = s.product
+  from (select distinct on (r.machine) r.machine, r.id, r.occurred_at_ms, r.product
+          from vending.revenuetransaction r
+         order by r.machine, r.occurred_at_ms desc, r.id desc) s
+ where m.id = s.machine and m.last_revenuetransaction is null
