@@ -58,6 +58,7 @@ def test_nothing_is_needed() -> None:
         ("trusted_proxies", "10.0.0.1, fd00::/8", ("10.0.0.1/32", "fd00::/8")),
         ("list_hard_cap", "500", 500),
         ("password_max_age_days", "90", 90),
+        ("archive_after_days", "30", 30),
         ("default_time_zone", "Asia/Kolkata", "Asia/Kolkata"),
         ("reporting_currency", "USD", "USD"),
         ("offline_after_s", "3600", 3600),

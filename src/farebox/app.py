@@ -150,6 +150,7 @@ async def _build(
             public_url=settings.public_url,
             list_hard_cap=settings.list_hard_cap,
             default_time_zone=settings.default_time_zone,
+            archive_after_ms=settings.archive_after_days * DAY_MS,
             reporting_currency=settings.reporting_currency,
         ),
         clock=clock,
@@ -236,6 +237,10 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     await services.desk.start()
     stack.push_async_callback(services.desk.stop)
     _read_desk(services)
+    services.metrics.read_each(
+        "farebox_ingest_records", "Records that devices reported", ("stream", "outcome"),
+        services.ingestion.told.items,
+    )  # fmt: skip
 
     def access_changed(subject: str) -> None:
         services.access.forget(subject)

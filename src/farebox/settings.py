@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_max_age_days: int = 0
     default_time_zone: str = "Europe/Amsterdam"
     reporting_currency: str = "EUR"
+    # Records older than this are listed when the archive is asked for, too.
+    archive_after_days: int = 397
     # Silence of a gateway after which its machines are offline.
     offline_after_s: int = 900
     # What devices may be told to do.
@@ -233,6 +235,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "password_max_age_days": _DAYS,
     "default_time_zone": _zone,
     "reporting_currency": _currency,
+    "archive_after_days": _whole(1, 36_500),
     "offline_after_s": _whole(60, 31_536_000),
     "device_commands": _commands,
     "webhook_networks": _networks,

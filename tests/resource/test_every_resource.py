@@ -14,6 +14,8 @@ from farebox.api.vending.filters import parse
 from farebox.api.vending.permissions import PERMISSIONS
 from farebox.api.vending.resources import CATALOGUE
 from farebox.domain.errors import InvalidError
+from farebox.engine.network_keys import NetworkKeys
+from farebox.engine.sealing import Sealer
 from farebox.resource import compile as sql
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
@@ -44,7 +46,7 @@ SHOWN_TYPES = {
     "text": {"text", "varchar"}, "expiry": {"text"}, "bool01": {"int4"}, "bool": {"bool"},
     "decimal": {"text"},
     "number": {"float8"}, "instant": {"timestamptz"}, "json_text": {"text"},
-    "json": {"json", "jsonb"}, "list": {"json", "jsonb"},
+    "json": {"json", "jsonb"}, "list": {"json", "jsonb"}, "any": {"json", "jsonb"},
 }  # fmt: skip
 # First and second value for a text, tried in order until the field's rule is met.
 TEXTS = (
@@ -66,6 +68,7 @@ def _view() -> View:
     named = {
         "default_time_zone": "Europe/Amsterdam", "starts": {}, "link": lambda *_: "",
         "permissions": PERMISSIONS, "integrations": None,
+        "network_keys": NetworkKeys(Sealer({"one": "x" * 32}, "network")),
     }  # fmt: skip
     return View(person, NOW_MS, named)
 

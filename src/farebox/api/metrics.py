@@ -7,7 +7,7 @@ route templates, never paths, so their number is bounded. Numbers are this proce
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import structlog
@@ -21,6 +21,8 @@ from farebox.web import ASGI, Receive, Scope, Send
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # Requests that no route has taken share one label.
 UNKNOWN_ROUTE: Final = "(none)"
+# Values of labels, and what was counted under them.
+Numbers = Iterable[tuple[tuple[str, ...], float]]
 _log = structlog.get_logger("farebox.access")
 
 
@@ -35,6 +37,7 @@ class Metrics(Collector):
         self._times: dict[str, list[int]] = {}
         self._sums_s: dict[str, float] = {}
         self._readers: list[tuple[str, str, Callable[[], float]]] = []
+        self._labelled: list[tuple[str, str, tuple[str, ...], Callable[[], Numbers]]] = []
 
     def counted(self, route: str, method: str) -> "Counted":
         """A counter bound to a route beforehand, for callers that count on every request."""
@@ -53,6 +56,12 @@ class Metrics(Collector):
     def read_from(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Reports a number that somebody else counts."""
         self._readers.append((name, text, read))
+
+    def read_each(
+        self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], Numbers]
+    ) -> None:
+        """Reports numbers that somebody else counts, by the values of their labels."""
+        self._labelled.append((name, text, labels, read))
 
     def text(self) -> bytes:
         """Everything in the format that Prometheus reads."""
@@ -77,6 +86,11 @@ class Metrics(Collector):
         yield seconds
         for name, text, read in self._readers:
             yield CounterMetricFamily(name, text, value=read())
+        for name, text, names, numbers in self._labelled:
+            counted = CounterMetricFamily(name, text, labels=names)
+            for values, number in sorted(numbers()):
+                counted.add_metric(values, number)
+            yield counted
 
 
 class Counted:

@@ -20,6 +20,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     list_hard_cap: int = 10_000
     default_time_zone: str = "Europe/Amsterdam"
+    # Thirteen months, whichever they are.
+    archive_after_ms: int = 397 * 86_400_000
     reporting_currency: str = "EUR"
 
 

@@ -10,6 +10,7 @@ Every record is read at the place, currency and assortment that its machine has 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Generic, TypeVar
@@ -81,15 +82,18 @@ class Result(msgspec.Struct):
 class _Stream(msgspec.Struct, frozen=True):
     """What differs between the three streams besides their rows."""
 
+    name: str
     number: int
     claim: str
     move: str
     synced: str
 
 
-_SALES: Final = _Stream(1, SQL.claim_sales, SQL.move_sales, "revenuetransaction_synced")
-_LOGS: Final = _Stream(2, SQL.claim_logs, SQL.move_logs, "log_synced")
-_EVENTS: Final = _Stream(3, SQL.claim_events, SQL.move_events, "iotevent_synced")
+_SALES: Final = _Stream(
+    "transactions", 1, SQL.claim_sales, SQL.move_sales, "revenuetransaction_synced"
+)
+_LOGS: Final = _Stream("logs", 2, SQL.claim_logs, SQL.move_logs, "log_synced")
+_EVENTS: Final = _Stream("iotevents", 3, SQL.claim_events, SQL.move_events, "iotevent_synced")
 
 
 class Ingestion:
@@ -111,6 +115,8 @@ class Ingestion:
         self._places = asyncio.Semaphore(at_once)
         self._waiting = 0
         self._waiting_max = waiting_max
+        # Records by stream and what became of them: a reason, where they were rejected.
+        self.told: Counter[tuple[str, ...]] = Counter()
 
     async def sales(self, gateway: Principal, batch: Batch[Sale]) -> Result:
         """Stores sales with their payments."""
@@ -145,9 +151,14 @@ class Ingestion:
         if fresh:
             self._touched({one.machine["id"] for one in fresh})
         own = machines[gateway.name.lower()]
+        duplicates = len(batch.records) - len(fresh) - len(rejected)
+        self.told[stream.name, "accepted"] += len(fresh)
+        self.told[stream.name, "duplicate"] += duplicates
+        for one in rejected:
+            self.told[stream.name, one.reason] += 1
         return Result(
             accepted=len(fresh),
-            duplicates=len(batch.records) - len(fresh) - len(rejected),
+            duplicates=duplicates,
             rejected=rejected,
             # What is below it was reported for every machine of the batch.
             cursor=min(cursors.values()) if cursors else own[stream.synced],

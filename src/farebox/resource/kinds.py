@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 from farebox.domain.errors import InvalidError
 from farebox.domain.expiry import comparable
@@ -67,7 +68,7 @@ class Kind:
     """`shown` wraps a column for the select list; `bound` is the SQL type of a filter's value."""
 
     name: str
-    python: type
+    python: Any
     bound: str = ""
     # Absent: no filter and no order by such a field.
     read: Callable[[object], object] | None = None
@@ -102,5 +103,7 @@ KINDS = {
         Kind("json_text", str),
         Kind("json", dict),
         Kind("list", list),
+        # Whatever the JSON is.
+        Kind("any", Any),
     )
 }

@@ -14,7 +14,7 @@ _RESOURCES: Final = (
     "productextra", "machineconfig", "houdiniconfig", "machineconfigtemplate", "openinghours",
     "shift", "devicecommand", "integration", "integrationjob", "connector", "currency",
     "campaign", "voucher", "revenuetransaction", "paymenttransaction", "log", "iotevent",
-    "report", "userreport", "chart", "charttemplate", "currencyrate",
+    "report", "userreport", "chart", "charttemplate", "currencyrate", "deadletter",
 )  # fmt: skip
 
 PERMISSIONS: Final = (

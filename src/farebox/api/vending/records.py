@@ -1,4 +1,5 @@
-"""What devices have reported: sales, payments, logs (vending-commerce.md 2.1-2.3, 3.2-3.12).
+"""What devices have reported: sales, payments, logs, events (vending-commerce.md 2.1-2.3, 3.2-3.12;
+vending-platform.md 2.8).
 
 Rows are read only, and belong to whoever sees the location stored in them. Lists show what is
 younger than the archive horizon unless `useArchive` asks for everything; one row by its id, and the
@@ -40,8 +41,6 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 DAY_MS: Final = 86_400_000
-# Thirteen months, whichever they are.
-HORIZON_MS: Final = 397 * DAY_MS
 _HOT: Final = "t.occurred_at_ms >= {hot_from_ms}::bigint"
 _QUERY: Final = {**CRITERIA, "useArchive": bool}
 
@@ -158,10 +157,33 @@ LOG = Resource(
     render=_show_wall_clock,
 )
 
+IOTEVENT = Resource(
+    name="iotevent",
+    title="Event",
+    table="vending.iotevent",
+    owner=None,
+    scope=tenancy.located("t.location"),
+    fields=(
+        ID,
+        Field("remote", "int"),
+        Field("machine", "int"),
+        Field("location", "int"),
+        Field("name"),
+        Field("value", "any", column="t.value::jsonb"),
+        _OCCURRED,
+        _ZONE,
+        _TIMESTAMP,
+        CREATED,
+    ),
+    associations=_PLACE,
+    render=_show_wall_clock,
+)
+
 EXPOSED = (
     Exposed(resource=REVENUETRANSACTION, operations=operations("VEND-REVTX", "get populate")),
     Exposed(resource=PAYMENTTRANSACTION, operations=operations("VEND-PAYTX", "get")),
     Exposed(resource=LOG, operations=operations("VEND-LOG", "get")),
+    Exposed(resource=IOTEVENT, operations=operations("VEND-X-IOTEVENT", "get")),
 )
 
 
@@ -179,6 +201,7 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         _list(made, REVENUETRANSACTION, "VEND-REVTX-LIST"),
         _list(made, PAYMENTTRANSACTION, "VEND-PAYTX-LIST"),
         _list(made, LOG, "VEND-LOG-LIST"),
+        _list(made, IOTEVENT, "VEND-X-IOTEVENT-LIST"),
         _last(made),
         _summary(made),
     ]
@@ -190,7 +213,8 @@ def _list(made: Blueprint, resource: Resource, operation: str) -> HTTPRouteHandl
         fields = Fields(request.query_params)
         is_all = fields.boolean("useArchive")
         fields.finish()
-        view = made.view(request).having(hot_from_ms=made.services.clock() - HORIZON_MS)
+        hot_from_ms = made.services.clock() - made.services.options.archive_after_ms
+        view = made.view(request).having(hot_from_ms=hot_from_ms)
         within = "true" if is_all else _HOT
         return await made.page(request, resource, within, view, reserved=("useArchive",))
 

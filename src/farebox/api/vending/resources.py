@@ -18,6 +18,7 @@ from farebox.api.vending import (
     configuration,
     connectors,
     dashboards,
+    dead_letters,
     errors,
     export,
     fleet,
@@ -67,6 +68,7 @@ _NOUNS: Final = (
     charts,
     records,
     rates,
+    dead_letters,
 )
 _BY_HAND: Final = (
     usergroups,
@@ -96,6 +98,7 @@ _BY_HAND: Final = (
     rates,
     revenue,
     export,
+    dead_letters,
 )
 EXPOSED: Final = tuple(one for noun in _NOUNS for one in noun.EXPOSED)
 CATALOGUE: Final[Mapping[str, Resource]] = {one.resource.name: one.resource for one in EXPOSED}
