@@ -46,7 +46,7 @@ class Sms:
         inner = _in_json if "json" in kind or not kind else quote
         url = _put(gateway.url, values, quote)
         body = _put(gateway.body, values, inner)
-        headers = {name: _put(value, values, _in_header) for name, value in gateway.headers.items()}
+        headers = {name: _header(value, values) for name, value in gateway.headers.items()}
         reply = await self._webhook.post(url, body.encode(), headers)
         if reply.status >= 500:
             raise UnavailableError(f"The gateway answers {reply.status}")
@@ -64,10 +64,11 @@ def _in_json(value: str) -> str:
     return json.dumps(value)[1:-1]
 
 
-def _in_header(value: str) -> str:
-    if "\r" in value or "\n" in value:
+def _header(text: str, values: Mapping[str, str]) -> str:
+    header = _put(text, values, str)
+    if "\r" in header or "\n" in header:
         raise InvalidError("A header must not hold line ends", "gateway_rejected")
-    return value
+    return header
 
 
 def _holds(text: str, pattern: str) -> bool:
