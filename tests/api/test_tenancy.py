@@ -2,11 +2,12 @@
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.conftest import Api, Caller
-from tests.forests import GROUPS, RESOURCES, World, fill, worlds
+from tests.forests import GROUPS, RESOURCES, World, clear, fill, worlds
 
 NOBODYS = 9999
 
@@ -60,16 +61,21 @@ async def _check_rows(world: World, callers: list[Caller]) -> None:
                 await _check_one(caller, name, key)
 
 
+@pytest.fixture(scope="module")
+def forest(shared_api: Api, loop: asyncio.Runner) -> Api:
+    """An application on a database without any rows."""
+    loop.run(clear(shared_api.services.pool))
+    return shared_api
+
+
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(world=worlds(), moved=st.integers(2, GROUPS), above=st.integers(1, GROUPS))
 def test_everybody_sees_the_reference(
-    shared_api: Api, loop: asyncio.Runner, world: World, moved: int, above: int
+    forest: Api, loop: asyncio.Runner, world: World, moved: int, above: int
 ) -> None:
     """Lists, rows and rights on a forest; and all lists again after a group has moved."""
-
-    forest = shared_api
 
     async def check() -> None:
         await fill(forest.services.pool, world)
