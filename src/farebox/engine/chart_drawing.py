@@ -1,7 +1,8 @@
 """A figure as a picture: title, notes, and a table or a panel for each measure and currency.
 
 Every picture says what it is of: units and currencies beside the numbers, the span and the zones
-of its dates under the title. What cannot be a pie is shown as a table.
+of its dates under the title. What cannot be a pie is shown as a table. A picture is made of blocks
+that stand under one another, so that pages can break between them.
 """
 
 from typing import Final
@@ -17,28 +18,37 @@ PANELS_MAX: Final = 12
 TABLE_ROWS_MAX: Final = 60
 
 
-def draw(figure: Figure, *, width: float = WIDTH, margin: float = MARGIN) -> Picture:
+def draw(figure: Figure) -> Picture:
     """The whole picture, as high as it must be."""
-    inner = width - 2 * margin
-    title = shortened(figure.title, 17, inner, bold=True)
-    shapes: list[Shape] = [Text(margin, margin + 15, title, 17, bold=True)]
-    y = margin + 22
-    for note in figure.notes:
-        y += 15
-        shapes.append(Text(margin, y, shortened(note, 11, inner), 11, "muted"))
-    y += 18
-    for plot in _plots(figure, margin, y, inner):
+    inner = WIDTH - 2 * MARGIN
+    shapes: list[Shape] = []
+    y = MARGIN
+    plots = [title_plot(figure, MARGIN, y, inner)]
+    y += plots[0].height
+    plots += body_plots(figure, MARGIN, y, inner) or [
+        table_plot(figure, MARGIN, y, inner, TABLE_ROWS_MAX)
+    ]
+    y += sum(plot.height for plot in plots[1:])
+    for plot in plots:
         shapes += plot.shapes
-        y += plot.height
-    return Picture(figure.title, width, y + margin - 8, tuple(shapes))
+    return Picture(figure.title, WIDTH, y + MARGIN - 8, tuple(shapes))
 
 
-def _plots(figure: Figure, left: float, top: float, width: float) -> list[Plot]:
+def title_plot(figure: Figure, left: float, top: float, width: float) -> Plot:
+    """The title and the notes under it."""
+    title = shortened(figure.title, 17, width, bold=True)
+    shapes: list[Shape] = [Text(left, top + 15, title, 17, bold=True)]
+    for line, note in enumerate(figure.notes, 1):
+        y = top + 22 + 15 * line
+        shapes.append(Text(left, y, shortened(note, 11, width), 11, "muted"))
+    return Plot(shapes, 40 + 15 * len(figure.notes))
+
+
+def body_plots(figure: Figure, left: float, top: float, width: float) -> list[Plot]:
+    """The panels, under one another; none where a table says it better."""
     found = panels(figure)[:PANELS_MAX] if figure.rows and figure.view != "table" else []
     if figure.view == "pie":
         found = [panel for panel in found if has_parts(panel)]
-    if not found:
-        return [table_plot(figure, left, top, width, TABLE_ROWS_MAX)]
     made: list[Plot] = []
     for panel in found:
         if figure.view == "pie":

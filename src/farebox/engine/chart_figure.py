@@ -44,6 +44,14 @@ class Figure(msgspec.Struct, frozen=True):
     exponents: dict[str, int] = {}
 
 
+class Report(msgspec.Struct, frozen=True, tag=True):
+    """What is printed: figures in their order, and a line for the foot of every page."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    foot: str = ""
+
+
 class Series(NamedTuple):
     """A name, and a value or nothing for each of the panel's categories."""
 
@@ -65,7 +73,10 @@ class Panel(NamedTuple):
 
 
 def panels(figure: Figure) -> list[Panel]:
-    """One panel for each measure, of money for each currency, in the order of the columns."""
+    """One panel for each measure, of money for each currency, in the order of the columns.
+
+    Without a value there is no panel.
+    """
     found = []
     currency = _place(figure, "currency")
     for place, column in enumerate(figure.columns):
@@ -75,7 +86,7 @@ def panels(figure: Figure) -> list[Panel]:
                 found.append(_panel(figure, place, rows, code))
         elif column.role == "measure":
             found.append(_panel(figure, place, [*figure.rows], ""))
-    return found
+    return [panel for panel in found if panel.categories]
 
 
 def scaled(figure: Figure, column: Column, value: Any, currency: str) -> tuple[Any, int]:

@@ -194,18 +194,18 @@ def pie_plot(panel: Panel, left: float, top: float, width: float) -> Plot:
     beside = centre[0] + radius + 28
     height = max(2 * radius + 16, row * (len(parts) + 1) + 8)
     start, y = 0.0, top + _HEAD + 18
+    total = f"{number(whole, panel.digits)} {panel.unit}".rstrip()
+    room_left = left + width - 70 - text_width(total, 11, bold=True) - 10 - beside - 16
     for place, (name, value) in enumerate(parts):
         end, share = start + value / whole, f"{100 * value / whole:.1f} %"
         told = f"{number(value, panel.digits)} {panel.unit}".rstrip()
         ink = series_ink(place)
         shapes.append(Wedge(*centre, radius, start, end, ink, f"{name}: {told}, {share}"))
         shapes.append(Rect(beside, y - 9, 10, 10, ink))
-        room_left = left + width - beside - 16 - 200
         shapes.append(Text(beside + 16, y, shortened(name, 11, room_left), 11))
         shapes.append(Text(left + width - 70, y, told, 11, anchor="end"))
         shapes.append(Text(left + width, y, share, 11, "muted", "end"))
         start, y = end, y + row
-    total = f"{number(whole, panel.digits)} {panel.unit}".rstrip()
     shapes.append(Line(((beside, y - 12), (left + width, y - 12)), "grid"))
     shapes.append(Text(beside + 16, y + 4, "total", 11, bold=True))
     shapes.append(Text(left + width - 70, y + 4, total, 11, anchor="end", bold=True))

@@ -7,33 +7,42 @@ from farebox.engine.chart_figure import Column, Figure, scaled, unit_of
 from farebox.engine.chart_plots import Plot
 from farebox.engine.chart_shapes import Line, Rect, Shape, Text, shortened, text_width
 
-_SIZE, _ROW, _GAP = 11.0, 19.0, 18.0
+ROW = 19.0
+_SIZE, _GAP = 11.0, 18.0
 _LEAST = 36.0
+# So many rows of a table of several pages say how wide its columns are.
+_ASKED = 200
 
 
 def table_plot(
-    figure: Figure, left: float, top: float, width: float, rows_max: int, first: int = 0
-) -> Plot:
-    """The table's head and its rows from `first` on, at most `rows_max` of them."""
+    figure: Figure, left: float, top: float, width: float, rows_max: int, first: int = 0,
+    *, is_cut: bool = False,
+) -> Plot:  # fmt: skip
+    """The table's head and its rows from `first` on, at most `rows_max` of them.
+
+    It says how many are left unless it is cut, which is when it goes on elsewhere; then the first
+    rows say how wide the columns are on every page.
+    """
     heads = [_head(figure, column) for column in figure.columns]
     lines = [_cells(figure, row) for row in figure.rows[first : first + rows_max]]
-    widths = _widths(heads, lines, width)
+    asked = [_cells(figure, row) for row in figure.rows[:_ASKED]] if is_cut else lines
+    widths = _widths(heads, asked, width)
     shapes: list[Shape] = []
     y = top + 14
     shapes += _line(figure, heads, widths, left, y, bold=True)
     total = sum(widths) + _GAP * (len(widths) - 1)
     shapes.append(Line(((left, y + 6), (left + total, y + 6)), "axis"))
     for place, cells in enumerate(lines):
-        y += _ROW
+        y += ROW
         if place % 2:
-            shapes.append(Rect(left - 4, y - 13, total + 8, _ROW, "band"))
+            shapes.append(Rect(left - 4, y - 13, total + 8, ROW, "band"))
         shapes += _line(figure, cells, widths, left, y, bold=False)
     rest = len(figure.rows) - first - len(lines)
-    if rest > 0:
-        y += _ROW
+    if rest > 0 and not is_cut:
+        y += ROW
         shapes.append(Text(left, y, f"and {number(rest, 0)} rows more", _SIZE, "muted"))
     if not figure.rows:
-        y += _ROW
+        y += ROW
         shapes.append(Text(left, y, "nothing in this time", _SIZE, "muted"))
     return Plot(shapes, y + 12 - top)
 

@@ -1,4 +1,4 @@
-"""What a voucher sheet is told: its heading, the logos, and the cards in order.
+"""What a voucher sheet is told: its heading, the logos, and the cards in order; or a whole report.
 
 These are the messages between the process that reads the database and the one that draws. It knows
 neither, so that a service which never prints does not load the drawing.
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
 import msgspec
+
+from farebox.engine.chart_figure import Report
 
 _LENGTH_BYTES = 4
 
@@ -36,7 +38,7 @@ class Card(msgspec.Struct, frozen=True, tag=True):
     expires_on: str | None = None
 
 
-Message = Heading | Logo | Card
+Message = Heading | Logo | Card | Report
 
 _decoder = msgspec.msgpack.Decoder(Message)
 
