@@ -30,6 +30,11 @@ CALCULATIONS: Final = {
     "shift_payments": SQL.shift_payments,
     "shift_products": SQL.shift_products,
 }
+_BY_SHIFT: Final = ("shift_payments", "shift_products")
+_DAY_MS: Final = 86_400_000
+# Into how many stretches a period is cut for finding shifts: few for a shift that lasts, and each
+# with few shifts that do not.
+_STRETCHES: Final = 32
 # Headers and kinds of the file of raw sales.
 COLUMNS: Final = tuple(
     exports.Column(name, kind)
@@ -75,8 +80,9 @@ async def calculate(
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         await connection.execute(SQL.prepare)
         scope = await _scope(connection, caller, choice)
-        more = (now_ms, caller.id) if name == "errors" else ()
-        return [await _calculated(connection, name, scope, one, more) for one in periods]
+        return [
+            await _calculated(connection, name, scope, one, (now_ms, caller.id)) for one in periods
+        ]
 
 
 async def log_summary(
@@ -129,8 +135,13 @@ async def _calculated(
     if not found:
         return []
     zones, since, until = _columns(found, 3)
-    asked = (scope.locations, scope.machines, zones, since, until, min(since), max(until))
-    return list(await connection.fetch(CALCULATIONS[name], *asked, ROWS_MAX, *more))
+    first, last = min(since), max(until)
+    asked = (scope.locations, scope.machines, zones, since, until, first, last, ROWS_MAX)
+    if name in _BY_SHIFT:
+        more = (max(_DAY_MS, (last - first) // _STRETCHES),)
+    elif name != "errors":
+        more = ()
+    return list(await connection.fetch(CALCULATIONS[name], *asked, *more))
 
 
 def _columns(rows: Sequence[Sequence[object]], count: int) -> list[list[Any]]:

@@ -2,11 +2,13 @@
 -- instants for each zone, worked out from the one time-zone database; PostgreSQL's zones take no
 -- part. Sales whose payments are all excluded, and excluded payments, are in no report.
 -- Of the calculations, $1 are locations, $2 machines or null for all, $3 to $5 zones and the spans
--- that a period is in them, $6 and $7 the instants around all spans, $8 the most rows.
+-- that a period is in them, $6 and $7 the instants around all spans, $8 the most rows. Only $6 and
+-- $7 choose rows of an index; spans are compared with an instant `+ 0`, because otherwise all
+-- records would be read once for every zone.
 
 -- name: prepare
 -- Lets these statements run longer than ordinary ones, and be planned for what they are asked.
-select set_config('statement_timeout', '60s', true),
+select set_config('statement_timeout', '60s', true), set_config('work_mem', '32MB', true),
        set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- name: choose
@@ -48,23 +50,25 @@ select array(
 -- name: products
 -- By product and currency, named as in its newest sale; by name where there is no product.
 with sold as (
-  select r.product, r.currency, sum(r.price) as revenue,
-         count(*) filter (where r.price >= 0) as quantity,
+  select r.product, case when r.product is null then r.name end as own_name, r.currency,
+         sum(r.price) as revenue, count(*) filter (where r.price >= 0) as quantity,
          max(array[r.occurred_at_ms, r.id]) as newest
     from unnest($3::text[], $4::bigint[], $5::bigint[]) as w (zone, since_ms, until_ms)
     join vending.revenuetransaction r on r.time_zone = w.zone
-     and r.occurred_at_ms >= w.since_ms and r.occurred_at_ms < w.until_ms
+     and r.occurred_at_ms + 0 >= w.since_ms and r.occurred_at_ms + 0 < w.until_ms
    where r.occurred_at_ms >= $6 and r.occurred_at_ms < $7
      and r.location = any($1::int[]) and ($2::int[] is null or r.machine = any($2::int[]))
      and not r.excluded
-   group by r.product, case when r.product is null then r.name end, r.currency)
+   group by 1, 2, 3
+   order by revenue desc, r.product,
+            (case when r.product is null then r.name end) collate "C", r.currency
+   limit $8)
 select s.product, n.name, n.internal_ref, s.revenue, s.quantity, s.currency
   from sold s
   cross join lateral (
     select r.name, r.internal_ref from vending.revenuetransaction r
      where r.id = s.newest[2] and r.occurred_at_ms = s.newest[1] limit 1) n
- order by s.revenue desc, s.product, n.name collate "C", s.currency
- limit $8
+ order by s.revenue desc, s.product, s.own_name collate "C", s.currency
 
 -- name: payment_types
 -- By payment type, report group and currency.
@@ -72,7 +76,7 @@ select p.type, count(*) filter (where p.price >= 0) as quantity, sum(p.price) as
        p.report_group, p.currency
   from unnest($3::text[], $4::bigint[], $5::bigint[]) as w (zone, since_ms, until_ms)
   join vending.paymenttransaction p on p.time_zone = w.zone
-   and p.occurred_at_ms >= w.since_ms and p.occurred_at_ms < w.until_ms
+   and p.occurred_at_ms + 0 >= w.since_ms and p.occurred_at_ms + 0 < w.until_ms
  where p.occurred_at_ms >= $6 and p.occurred_at_ms < $7
    and p.location = any($1::int[]) and ($2::int[] is null or p.machine = any($2::int[]))
    and not p.exclude
@@ -94,7 +98,7 @@ with told as (
                  max(s.until_ms) over (partition by s.zone) as ends_ms
             from unnest($3::text[], $4::bigint[], $5::bigint[]) as s (zone, since_ms, until_ms)) w
     join vending.log g on g.time_zone = w.zone
-     and g.occurred_at_ms >= w.since_ms and g.occurred_at_ms < w.until_ms
+     and g.occurred_at_ms + 0 >= w.since_ms and g.occurred_at_ms + 0 < w.until_ms
    where g.occurred_at_ms >= $6 and g.occurred_at_ms < $7
      and g.location = any($1::int[]) and ($2::int[] is null or g.machine = any($2::int[]))
      and g.state is distinct from 'clear'
@@ -111,18 +115,25 @@ select t.code, n.error_identity, coalesce(vending.error_word(n.error_identity, $
 
 -- name: shift_payments
 -- By shift, payment method and type, report group, and currency, so that no sum mixes two; what
--- happened in no shift is apart for each location.
+-- happened in no shift is apart for each location. Shifts are found by location and number of a
+-- stretch of $9 milliseconds.
+with spans as (
+  select h.location, h.id, h.created_at_ms as since_ms, h.closed_at_ms as until_ms, b.stretch
+    from vending.shift h
+   cross join lateral generate_series(
+     greatest(h.created_at_ms, $6) / $9::bigint,
+     (least(coalesce(h.closed_at_ms, $7), $7) - 1) / $9::bigint) as b (stretch)
+   where h.location = any($1::int[]) and h.created_at_ms < $7
+     and (h.closed_at_ms is null or h.closed_at_ms > $6))
 select l.name, p.method, count(*) filter (where p.price >= 0) as quantity, p.report_group,
        sum(p.price) as revenue, coalesce(s.id, 0) as shift, p.type
   from unnest($3::text[], $4::bigint[], $5::bigint[]) as w (zone, since_ms, until_ms)
   join vending.paymenttransaction p on p.time_zone = w.zone
-   and p.occurred_at_ms >= w.since_ms and p.occurred_at_ms < w.until_ms
+   and p.occurred_at_ms + 0 >= w.since_ms and p.occurred_at_ms + 0 < w.until_ms
   join vending.location l on l.id = p.location
-  left join lateral (
-    select h.id, h.closed_at_ms from vending.shift h
-     where h.location = p.location and h.created_at_ms <= p.occurred_at_ms
-     order by h.created_at_ms desc, h.id desc limit 1) s
-    on s.closed_at_ms is null or s.closed_at_ms > p.occurred_at_ms
+  left join spans s on s.location = p.location and s.stretch = p.occurred_at_ms / $9::bigint
+   and s.since_ms <= p.occurred_at_ms
+   and (s.until_ms is null or s.until_ms > p.occurred_at_ms)
  where p.occurred_at_ms >= $6 and p.occurred_at_ms < $7
    and p.location = any($1::int[]) and ($2::int[] is null or p.machine = any($2::int[]))
    and not p.exclude
@@ -132,25 +143,35 @@ select l.name, p.method, count(*) filter (where p.price >= 0) as quantity, p.rep
  limit $8
 
 -- name: shift_products
--- By shift, product and currency; the name and barcode are those of the newest sale, and `gross`
--- is what would have been paid without discounts.
-with sold as (
-  select coalesce(s.id, 0) as shift, r.product, r.currency, sum(r.price) as revenue,
-         count(*) filter (where r.price >= 0) as quantity,
+-- By shift (found as above), product and currency; the name and barcode are those of the newest
+-- sale, and `gross` is what would have been paid without discounts.
+with spans as (
+  select h.location, h.id, h.created_at_ms as since_ms, h.closed_at_ms as until_ms, b.stretch
+    from vending.shift h
+   cross join lateral generate_series(
+     greatest(h.created_at_ms, $6) / $9::bigint,
+     (least(coalesce(h.closed_at_ms, $7), $7) - 1) / $9::bigint) as b (stretch)
+   where h.location = any($1::int[]) and h.created_at_ms < $7
+     and (h.closed_at_ms is null or h.closed_at_ms > $6)),
+sold as (
+  select coalesce(s.id, 0) as shift, r.product,
+         case when r.product is null then r.name end as own_name, r.currency,
+         sum(r.price) as revenue, count(*) filter (where r.price >= 0) as quantity,
          sum(case when r.original_price > 0 then r.original_price else r.price end) as gross,
          max(array[r.occurred_at_ms, r.id]) as newest
     from unnest($3::text[], $4::bigint[], $5::bigint[]) as w (zone, since_ms, until_ms)
     join vending.revenuetransaction r on r.time_zone = w.zone
-     and r.occurred_at_ms >= w.since_ms and r.occurred_at_ms < w.until_ms
-    left join lateral (
-      select h.id, h.closed_at_ms from vending.shift h
-       where h.location = r.location and h.created_at_ms <= r.occurred_at_ms
-       order by h.created_at_ms desc, h.id desc limit 1) s
-      on s.closed_at_ms is null or s.closed_at_ms > r.occurred_at_ms
+     and r.occurred_at_ms + 0 >= w.since_ms and r.occurred_at_ms + 0 < w.until_ms
+    left join spans s on s.location = r.location and s.stretch = r.occurred_at_ms / $9::bigint
+     and s.since_ms <= r.occurred_at_ms
+     and (s.until_ms is null or s.until_ms > r.occurred_at_ms)
    where r.occurred_at_ms >= $6 and r.occurred_at_ms < $7
      and r.location = any($1::int[]) and ($2::int[] is null or r.machine = any($2::int[]))
      and not r.excluded
-   group by s.id, r.product, case when r.product is null then r.name end, r.currency)
+   group by 1, 2, 3, 4
+   order by shift, revenue desc, r.product,
+            (case when r.product is null then r.name end) collate "C", r.currency
+   limit $8)
 select s.shift, s.product, n.name, n.barcode, p.report_name, s.quantity, s.revenue, s.gross,
        s.currency
   from sold s
@@ -158,8 +179,7 @@ select s.shift, s.product, n.name, n.barcode, p.report_name, s.quantity, s.reven
     select r.name, r.barcode from vending.revenuetransaction r
      where r.id = s.newest[2] and r.occurred_at_ms = s.newest[1] limit 1) n
   left join vending.product p on p.id = s.product
- order by s.shift, s.revenue desc, s.product, n.name collate "C", s.currency
- limit $8
+ order by s.shift, s.revenue desc, s.product, s.own_name collate "C", s.currency
 
 -- name: log_summary
 -- The codes told most often since $3, at most $4, in the language of user $5.

@@ -37,6 +37,7 @@ from farebox.resource.definition import (
     Resource,
     View,
 )
+from farebox.storage.pool import transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -179,6 +180,8 @@ IOTEVENT = Resource(
     render=_show_wall_clock,
 )
 
+_BY_MACHINE: Final = Criteria(order=((LOG.by_name["machine"], False),))
+
 EXPOSED = (
     Exposed(resource=REVENUETRANSACTION, operations=operations("VEND-REVTX", "get populate")),
     Exposed(resource=PAYMENTTRANSACTION, operations=operations("VEND-PAYTX", "get")),
@@ -229,14 +232,13 @@ def _last(made: Blueprint) -> HTTPRouteHandler:
         machine = fields.optional_integer("machine", low=1, high=INT32_MAX)
         fields.finish()
         require(principal(request), "log:read")
-        services, order = made.services, ((LOG.by_name["machine"], False),)
-        view = made.view(request).having(
-            asked=machine, machines_max=services.options.list_hard_cap + 1
-        )
-        page = await store.list_rows(
-            services.pool, LOG, Criteria(order=order), view, within=SQL.newest_logs,
-            hard_cap=services.options.list_hard_cap,
-        )  # fmt: skip
+        view, cap = made.view(request), made.services.options.list_hard_cap
+        async with transaction(made.services.pool, readonly=True) as connection:
+            groups = view.value("groups")
+            newest = await connection.fetch(SQL.newest_logs, groups, machine, cap + 1)
+            view = view.having(ids=[row[0] for row in newest], ats=[row[1] for row in newest])
+            page = await store.list_rows(connection, LOG, _BY_MACHINE, view, within=SQL.among,
+                                         hard_cap=cap)  # fmt: skip
         return reply(page.rows, headers=counted(page.total, truncated=page.truncated))
 
     return last_logs

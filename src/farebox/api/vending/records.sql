@@ -1,18 +1,30 @@
--- Conditions on records (vending-commerce.md 3.13); `{groups}` and the others are bound by name.
+-- What machines told last (vending-commerce.md 3.13).
+
+-- name: among
+-- A condition: a log `t` that is one of these.
+(t.id, t.occurred_at_ms) in (select * from unnest({ids}::bigint[], {ats}::bigint[]))
 
 -- name: newest_logs
--- A log `t` that is the newest of a visible machine, or of the one asked for. Machines remember
--- theirs; where it is not seen, because it was told at another's place, the newest seen one counts.
-(t.id, t.occurred_at_ms) in (
-  select n.id, n.occurred_at_ms
-    from (select m.id, m.last_log, m.last_log_at_ms
-            from vending.machine m
-           where m.location in (select vending.locations_seen({groups}::int[]))
-             and m.last_log is not null
-             and ({asked}::int is null or m.id = {asked}::int)
-           order by m.id limit {machines_max}::bigint) m
-   cross join lateral (
-     select g.id, g.occurred_at_ms from vending.log g
-      where g.machine = m.id and g.occurred_at_ms <= m.last_log_at_ms
-        and g.location in (select vending.locations_seen({groups}::int[]))
-      order by g.occurred_at_ms desc, g.id desc limit 1) n)
+-- The newest log that groups $1 see of each machine that they see, or of machine $2, for at most $3
+-- machines. Machines remember theirs; where it was told at another's place, an older one counts.
+with seen as materialized (select vending.locations_seen($1::int[]) as id),
+machines as (
+  select m.id, m.last_log, m.last_log_at_ms
+    from vending.machine m join seen s on s.id = m.location
+   where m.last_log is not null and ($2::int is null or m.id = $2)
+   order by m.id limit $3)
+select n.id, n.occurred_at_ms
+  from machines m
+ cross join lateral (
+   -- `is true` keeps the places a set that is made once, and `limit` the second part for few.
+   select g.id, g.occurred_at_ms
+     from vending.log g
+    where g.id = m.last_log and g.occurred_at_ms = m.last_log_at_ms
+      and (g.location in (select id from seen)) is true
+   union all
+   (select g.id, g.occurred_at_ms
+      from vending.log g
+     where g.machine = m.id and g.occurred_at_ms <= m.last_log_at_ms
+       and (g.location in (select id from seen)) is true
+     order by g.occurred_at_ms desc, g.id desc limit 1)
+   limit 1) n
