@@ -1,7 +1,6 @@
 """Runs the measurements and writes them down; behind `farebox bench` and `farebox capacity`."""
 
 import importlib
-import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +40,7 @@ def run_all(path: Path | None, *, quick: bool, only: str) -> None:
         metrics: dict[str, Metric] = {}
         server: dict[str, str] = {}
         if "core".startswith(only.partition(".")[0]) or only.startswith("core"):
-            metrics |= _core(quick, say)
+            metrics |= _core(quick, only, say)
         if not only.startswith("core"):
             server, served = uvloop.run(_served(quick, only, say))
             metrics |= served
@@ -52,15 +51,23 @@ def run_all(path: Path | None, *, quick: bool, only: str) -> None:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(written), indent=2) + b"\n")
 
 
-def _core(quick: bool, say: Callable[[str], None]) -> dict[str, Metric]:
-    say("core")
-    if importlib.util.find_spec("benchmarks.bench_core") is None:
-        return {}
-    measured: Any = importlib.import_module("benchmarks.bench_core").run(quick)
-    return {
-        name: metric if isinstance(metric, Metric) else msgspec.convert(metric, Metric)
-        for name, metric in measured.items()
-    }
+# The kernels' modules and the names of their metrics; they need numpy, the rest does not.
+CORE = {
+    "bench_core": ("core.voucher", "core.calendar"),
+    "bench_revenue": ("core.revenue",),
+}
+
+
+def _core(quick: bool, only: str, say: Callable[[str], None]) -> dict[str, Metric]:
+    metrics: dict[str, Metric] = {}
+    for module, names in CORE.items():
+        if any(name.startswith(only) or only.startswith(name) for name in names):
+            say(names[0])
+            measured: Any = importlib.import_module(f"benchmarks.{module}").run(quick)
+            for name, metric in measured.items():
+                whole = isinstance(metric, Metric)
+                metrics[name] = metric if whole else msgspec.convert(metric, Metric)
+    return metrics
 
 
 async def _served(

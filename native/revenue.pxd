@@ -6,7 +6,7 @@ cut into runs at those instants, and within a run no row's time is looked at. Ro
 order have the base of their cell worked out one by one, in blocks. Both give the same figures.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "sales.h" nogil:
@@ -61,6 +61,9 @@ cdef extern from "sales.h" nogil:
     )
     void base_rows(
         uint32_t*, const uint32_t*, const uint8_t*, int64_t, const wall_t*, const frame_t*, int64_t
+    )
+    void base_span(
+        uint32_t*, const uint32_t*, const uint8_t*, int64_t, const uint32_t*, uint32_t, int64_t
     )
     int64_t choose_rows(
         const sales_t*, sales_t*, uint32_t*, const uint8_t*, uint64_t, const uint8_t*, uint64_t
@@ -171,6 +174,11 @@ cdef inline void add_ascending(
         row = following
 
 
+cdef inline bint narrow(const cube_t* cube) noexcept nogil:
+    """Whether 32 bits hold the seconds since the first cell."""
+    return cube.times * cube.unit <= <int64_t>UINT32_MAX
+
+
 cdef inline bint wall_fit(
     const cube_t* cube, const zone_t* zone, int64_t number, const sales_t* sales, wall_t* wall
 ) noexcept nogil:
@@ -198,7 +206,7 @@ cdef inline void add_unordered(
     cdef uint32_t[BLOCK_ROWS] bases
     cdef frame_t frame
     cdef int64_t zone, row, rows, i
-    cdef bint fits = True
+    cdef bint fits = narrow(cube)
     frame.origin = cube.first * cube.unit
     frame.stride = cube.stride
     frame.outside = outside(cube)
@@ -212,7 +220,7 @@ cdef inline void add_unordered(
         if fits:
             base_rows(bases, sales.at + row, sales.zone + row, rows, walls, &frame, cube.unit)
         else:
-            # Rows that span years, which a segment of a month never does.
+            # Rows or windows that span many years, which is never in a hurry.
             for i in range(rows):
                 zone = sales.zone[row + i]
                 bases[i] = outside(cube)
@@ -222,14 +230,60 @@ cdef inline void add_unordered(
         row += rows
 
 
+cdef inline void add_sparse(
+    const cube_t* cube, const zone_t* zones, const sales_t* sales, cell_t* cells
+) noexcept nogil:
+    """Ascending rows of days or hours that have few rows each: cut where an offset changes only."""
+    cdef cube_t plain = cube[0]
+    cdef sales_t part = sales[0]
+    cdef uint32_t[ZONES] shift
+    cdef uint32_t[BLOCK_ROWS] bases
+    cdef int64_t row = first_row(sales, 0, cube.earliest_s)
+    cdef int64_t end = first_row(sales, row, cube.latest_s)
+    cdef int64_t zone, instant, strike, rows, offset
+    cdef uint32_t base
+    cdef bint within
+    plain.unit = 0
+    while row < end:
+        instant = sales.at[row]
+        strike = cube.latest_s
+        within = narrow(cube)
+        for zone in range(cube.zones):
+            strike = min(strike, next_strike(&plain, &zones[zone], zone, instant, &base))
+            within = within and base == 0
+            offset = zones[zone].offset[zone_change(&zones[zone], instant)]
+            shift[zone] = <uint32_t>(offset - cube.first * cube.unit)
+        rows = min(first_row(sales, row, strike), end) - row
+        if within:
+            rows = min(rows, BLOCK_ROWS)
+            base_span(bases, sales.at + row, sales.zone + row, rows, shift, cube.stride, cube.unit)
+            add_by_row(cells, sales, &cube.keys, bases, row, row + rows)
+        else:
+            cut(sales, &part, row, rows)
+            add_unordered(cube, zones, &part, cells)
+        row += rows
+
+
+cdef inline void cut(const sales_t* sales, sales_t* part, int64_t row, int64_t rows) noexcept nogil:
+    """Some of the rows of an ascending chunk."""
+    part.at = sales.at + row
+    part.product = sales.product + row
+    part.price = sales.price + row
+    part.zone = sales.zone + row
+    part.currency = sales.currency + row
+    part.payment = sales.payment + row
+    part.rows = rows
+    part.first = sales.at[row]
+    part.last = sales.at[row + rows - 1]
+
+
 cdef inline bint runs_long(const cube_t* cube, const sales_t* sales) noexcept nogil:
-    """Ascending rows whose runs are worth it: clocks strike together but for their offsets."""
-    cdef int64_t strikes = 1
-    if cube.unit:
-        strikes = ((<int64_t>sales.last - sales.first) // cube.unit + 1) * min(
-            cube.zones, 3 if cube.unit == 3600 else 30
-        )
-    return sales.ascending and sales.rows >= RUN_ROWS * strikes
+    """Whether runs are worth it: clocks strike together but for their offsets."""
+    cdef int64_t strikes
+    if cube.unit == 0:
+        return True
+    strikes = (<int64_t>sales.last - sales.first) // cube.unit + 1
+    return sales.rows >= RUN_ROWS * strikes * min(cube.zones, 3 if cube.unit == 3600 else 30)
 
 
 cdef inline bint touches(const cube_t* cube, const sales_t* sales) noexcept nogil:
@@ -242,7 +296,9 @@ cdef inline void add_sales(
 ) noexcept nogil:
     """Adds the rows of a chunk to the cells of a cube."""
     if touches(cube, sales):
-        if runs_long(cube, sales):
+        if not sales.ascending:
+            add_unordered(cube, zones, sales, cells)
+        elif runs_long(cube, sales):
             add_ascending(cube, zones, sales, cells)
         else:
-            add_unordered(cube, zones, sales, cells)
+            add_sparse(cube, zones, sales, cells)

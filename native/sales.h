@@ -188,6 +188,20 @@ FAREBOX_CLONES static void base_rows(uint32_t *bases, const uint32_t *at, const 
   else base_unit(bases, at, zone, n, walls, frame, 0);
 }
 
+/* The bases of rows over a span in which no zone's offset changes and every zone is in the window:
+ * shift is the offset less the wall clock's time of the first cell. */
+FAREBOX_INLINE void base_shifted(uint32_t *bases, const uint32_t *at, const uint8_t *zone,
+                                 int64_t n, const uint32_t *shift, uint32_t stride,
+                                 uint32_t unit) {
+  for (int64_t i = 0; i < n; i++) bases[i] = (at[i] + shift[zone[i]]) / unit * stride;
+}
+
+static void base_span(uint32_t *bases, const uint32_t *at, const uint8_t *zone, int64_t n,
+                      const uint32_t *shift, uint32_t stride, int64_t unit) {
+  if (unit == 86400) base_shifted(bases, at, zone, n, shift, stride, 86400);
+  else base_shifted(bases, at, zone, n, shift, stride, 3600);
+}
+
 /* Copies the rows whose place and machine are chosen; NULL chooses all. Says how many. */
 static int64_t choose_rows(const sales_t *from, sales_t *to, uint32_t *rows,
                            const uint8_t *places, uint64_t place_count, const uint8_t *machines,
