@@ -27,6 +27,7 @@ from farebox.storage.embedded import (
 )
 from farebox.storage.embedded import account as accounts
 from farebox.storage.embedded.leftover import recorded_pid
+from tests.servers import quick_folder
 
 as_root = os.geteuid() == 0
 
@@ -34,7 +35,7 @@ as_root = os.geteuid() == 0
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other users may pass through, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="farebox-embedded-") as folder:
+    with tempfile.TemporaryDirectory(prefix="farebox-embedded-", dir=quick_folder()) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -42,7 +43,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data directory whose first start is over, holding one row."""
-    with tempfile.TemporaryDirectory(prefix="farebox-embedded-") as folder:
+    with tempfile.TemporaryDirectory(prefix="farebox-embedded-", dir=quick_folder()) as folder:
         Path(folder).chmod(0o755)
         with server_in(Path(folder)) as server:
             ask(server.dsn, "create table kept (n int)", "insert into kept values (7) returning n")
@@ -306,7 +307,7 @@ def test_a_long_path_gets_a_short_socket(place: Path) -> None:
 
 def test_foreign_folders_keep_their_permissions(used: Path) -> None:
     """Neither the folders above nor those of the programs are opened."""
-    above = [used, Path("/tmp"), *installation.installations()[0].folder.parents]
+    above = [used, used.parent, *installation.installations()[0].folder.parents]
     before = [folder.stat().st_mode for folder in above]
     with server_in(used):
         assert before == [folder.stat().st_mode for folder in above]

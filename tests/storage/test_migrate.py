@@ -11,6 +11,7 @@ import pytest
 from farebox.storage.embedded import EmbeddedServer, Installation, installations
 from farebox.storage.embedded.installation import examine
 from farebox.storage.migrate import MIGRATIONS, MigrationError, migrate, read_migrations
+from tests.servers import quick_folder
 
 NAMES = [migration.name for migration in read_migrations(MIGRATIONS)]
 
@@ -128,7 +129,7 @@ def test_names_are_checked(folder: Path, name: str) -> None:
 @pytest.fixture(params=OTHERS, ids=[f"{one.version[0]}.{one.version[1]}" for one in OTHERS])
 def other_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each other PostgreSQL from 15 on that this machine has."""
-    with tempfile.TemporaryDirectory(prefix="farebox-other-") as name:
+    with tempfile.TemporaryDirectory(prefix="farebox-other-", dir=quick_folder()) as name:
         Path(name).chmod(0o755)
         with EmbeddedServer(Path(name) / "data", installed=request.param, durable=False) as server:
             yield server.dsn
