@@ -122,7 +122,7 @@ def shelf(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 async def connection(shelf: str) -> AsyncIterator[Connection]:
     """A connection in a transaction on a database with the fixture, undone in the end."""
-    pool = await open_pool(shelf, max_size=1)
+    pool = await open_pool(shelf, max_size=1, statement_timeout_ms=60_000)
     async with pool.acquire() as opened:
         undone = opened.transaction()
         await undone.start()
