@@ -45,7 +45,7 @@ insert into isp.admin (id, account, username) values ($1, $2, $3)
 -- name: add_nas
 -- A device of the network.
 insert into isp.nas (id, account, ip, vendor, coa_port, secret_sealed)
-values ($1, $2, $3::text::inet, $4, 0, $5)
+values ($1, $2, $3, $4, 0, $5)
 
 -- name: add_server
 -- A server that counts.
@@ -67,7 +67,7 @@ insert into isp.subscriber
   (id, account, username, user_group, status, name, last_name, phone, alt_phone, email,
    address_line1, address_line2, address_city, address_pin, address_state, comments, type,
    person_title, company_name, billing_id, password_sealed, activated_at_ms, created_at_ms,
-   modified_at_ms, expires_at_ms, group_since_ms)
+   updated_at_ms, expires_at_ms, group_since_ms)
 select $1, $2, $3, $4, $5, t.name, t.last_name, t.phone, t.alt_phone, t.email, t.address_line1,
        t.address_line2, t.address_city, t.address_pin, t.address_state, t.comments, t.type,
        $7, $8, $9, $10, $11, $12, $13, $14, $12

@@ -1,4 +1,4 @@
-"""What is taken from subscribers: fixed addresses, and at last themselves (isp.md E12, E34).
+"""What is taken from subscribers: status, addresses, at last themselves (isp.md E12, E34, 2.2).
 
 Whoever is deleted no longer exists for any call, and his name is free; his row and his history
 stay. What waits for approval stays too unless the caller clears it, which also brings his balance
@@ -6,14 +6,26 @@ to nothing.
 """
 
 from collections.abc import Callable
+from typing import Final
 
-from farebox.domain.errors import NotFoundError
+from farebox.domain.errors import ConflictError, NotFoundError
 from farebox.engine.holding import hold
 from farebox.engine.metering import settle
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+
+_ENDS: Final = ("suspended", "blocked", "blacklisted", "terminated")
+# From which status to which; the other arrows are those of documented operations.
+TURNS: Final = {
+    "pending": ("active", "rejected"),
+    "pending-approval": ("active", "rejected"),
+    "active": _ENDS,
+    "suspended": ("active",),
+    "blocked": ("active",),
+    "blacklisted": ("active",),
+}
 
 
 class Departures:
@@ -36,6 +48,19 @@ class Departures:
             await connection.execute(SQL.drop_address, row, takes_ip, takes_mac)
             if await connection.fetchval(SQL.strip_address, row, takes_ip, takes_mac):
                 await connection.execute(SQL.touch, number, now_ms)
+
+    async def turn(self, account: str, number: int, status: str) -> None:
+        """Another status, along the arrows of isp.md 2.2."""
+        now_ms = self._clock()
+        async with transaction(self._pool) as connection:
+            row = await hold(connection, account, number, now_ms)
+            if status not in TURNS.get(row["effective"], ()):
+                raise ConflictError(
+                    f"User {number} is {row['effective']} and cannot become {status}",
+                    "invalid_status",
+                )
+            await settle(connection, number, now_ms)
+            await connection.execute(SQL.turn, number, status, now_ms)
 
     async def delete(self, account: str, number: int, *, clears: bool) -> None:
         """The end of a subscriber; open sessions are the network's to end."""

@@ -22,11 +22,11 @@ select exists (select from stripped)
 
 -- name: touch
 -- He was changed.
-update isp.subscriber set modified_at_ms = $2 where id = $1
+update isp.subscriber set updated_at_ms = $2 where id = $1
 
 -- name: delete
 -- He no longer exists.
-update isp.subscriber set status = 'deleted', modified_at_ms = $2 where id = $1
+update isp.subscriber set status = 'deleted', updated_at_ms = $2 where id = $1
 
 -- name: forget_addresses
 -- His fixed addresses are free.
@@ -64,3 +64,7 @@ insert into isp.ledger_entry (subscriber, kind, amount_thousandths, reference, c
 select $1, 'adjustment', -sum(amount_thousandths), 'deleted', $2
   from isp.ledger_entry where subscriber = $1
 having sum(amount_thousandths) <> 0
+
+-- name: turn
+-- Another status.
+update isp.subscriber set status = $2, updated_at_ms = $3 where id = $1

@@ -7,7 +7,7 @@ select g.id, p.deactivated from isp.user_group g join isp.profile p on p.id = g.
 
 -- name: enter
 -- He is in the group from now on; the group's kind of billing.
-update isp.subscriber s set user_group = $2, group_since_ms = $3, modified_at_ms = $3
+update isp.subscriber s set user_group = $2, group_since_ms = $3, updated_at_ms = $3
   from isp.user_group g join isp.profile p on p.id = g.profile
  where s.id = $1 and g.id = $2
 returning p.billing_reset_type

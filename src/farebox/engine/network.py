@@ -22,10 +22,10 @@ from farebox.domain.radius_packets import (
 )
 from farebox.engine.limits import Limits
 from farebox.engine.passwords_kept import unseal
-from farebox.engine.sealing import Sealer
+from farebox.engine.sealing import Sealer, about
 from farebox.engine.subscribers import SILENCE_MS, Subscribers
 from farebox.outbound.radius import Device, Exchange, Radius
-from farebox.storage.pool import Pool, storage_errors
+from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -43,6 +43,10 @@ COUNTERS: Final = {
     149: "Total-Accounting-Responses",
     **{150 + at: f"Total-Acct-{name}-Requests" for at, name in enumerate(_FAULTS)},
     154: "Total-Acct-Unknown-Types",
+}
+_KINDS: Final = {
+    "isp.nas": ("nas", SQL.keep_nas_secret),
+    "isp.radius_server": ("radius", SQL.keep_server_secret),
 }
 KINDS: Final = {"1": "Authentication", "2": "Accounting"}
 
@@ -121,6 +125,14 @@ class Network:
         if told.answer is None or told.answer.code != ACCESS_ACCEPT:
             raise UnavailableError("The RADIUS server does not answer", "radius_timeout")
         return _lines(told, device, kind)
+
+    async def keep_secret(
+        self, connection: Connection, account: str, table: str, number: int, secret: str
+    ) -> None:
+        """Seals the secret of a device or server, in the transaction that writes it."""
+        kind, statement = _KINDS[table]
+        sealed = self._sealer.seal(secret.encode(), about(account, kind, number))
+        await connection.execute(statement, number, sealed)
 
     def _device(self, kind: str, host: str, port: int, row: Any) -> Device:
         if port == 0:

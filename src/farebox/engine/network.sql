@@ -3,7 +3,7 @@
 -- name: sessions
 -- Open sessions of a subscriber with their devices, in the order of their start.
 select o.id, o.acct_session_id, host(o.framed_ip) as framed_ip, n.id as device,
-       n.account, coalesce(n.coa_enabled, false) as coa_enabled, host(n.ip) as ip,
+       n.account, coalesce(n.coa_enabled, false) as coa_enabled, n.ip,
        n.identifier, n.coa_port, n.secret_sealed
   from isp.session o left join isp.nas n on n.id = o.nas
  where o.subscriber = $1 and o.stopped_at_ms is null
@@ -20,3 +20,11 @@ select r.id as device, r.account, r.host, r.status_port, r.secret_sealed
   from isp.radius_server r
  where r.account in (select isp.ancestry($1))
  order by r.account <> $1, r.id limit 1
+
+-- name: keep_nas_secret
+-- What a device shares with us.
+update isp.nas set secret_sealed = $2 where id = $1
+
+-- name: keep_server_secret
+-- What a server shares with us.
+update isp.radius_server set secret_sealed = $2 where id = $1

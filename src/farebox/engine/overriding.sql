@@ -25,4 +25,4 @@ delete from isp.quota_override where subscriber = $1 and kind = $2 returning tru
 
 -- name: touch
 -- He was changed.
-update isp.subscriber set modified_at_ms = $2 where id = $1
+update isp.subscriber set updated_at_ms = $2 where id = $1

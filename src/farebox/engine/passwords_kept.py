@@ -45,12 +45,23 @@ class KeptPasswords:
         """What was sealed for a subscriber."""
         return unseal(self._sealer, account, "password", number, sealed)
 
+    async def set(self, account: str, number: int, password: str) -> None:
+        """Another password for a subscriber."""
+        await Subscribers(self._pool, self._clock).get(account, number)
+        async with storage_errors():
+            await self._keep(self._pool, account, number, password)
+
     async def generate(self, connection: Connection, account: str, number: int) -> str:
         """A new password of a subscriber."""
         made = "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_CHARS))
-        sealed = self._sealer.seal(made.encode(), about(account, "password", number))
-        await connection.execute(SQL.set, number, sealed, self._clock())
+        await self._keep(connection, account, number, made)
         return made
+
+    async def _keep(
+        self, connection: Connection | Pool, account: str, number: int, password: str
+    ) -> None:
+        sealed = self._sealer.seal(password.encode(), about(account, "password", number))
+        await connection.execute(SQL.set, number, sealed, self._clock())
 
 
 def unseal(sealer: Sealer, account: str, kind: str, number: int, sealed: bytes | None) -> str:

@@ -6,4 +6,4 @@ select password_sealed from isp.subscriber where id = $1
 
 -- name: set
 -- Another one.
-update isp.subscriber set password_sealed = $2, modified_at_ms = $3 where id = $1
+update isp.subscriber set password_sealed = $2, updated_at_ms = $3 where id = $1

@@ -3,7 +3,7 @@
 -- name: extend
 -- Another expiry; who was stored as expired is active again.
 update isp.subscriber set
-  expires_at_ms = $2, modified_at_ms = $3,
+  expires_at_ms = $2, updated_at_ms = $3,
   status = case status when 'expired' then 'active' else status end
 where id = $1
 

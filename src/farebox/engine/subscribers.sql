@@ -38,7 +38,7 @@ select v.*, isp.effective(v.stored_status, v.expires_at_ms, $1) as status
 select v.*, isp.effective(v.stored_status, v.expires_at_ms, $1) as status
   from isp.subscriber_view v
  where v.account = $2 and v.id > $3 and v.stored_status <> 'deleted'
-   and v.modified_at_ms >= $5 and v.modified_at_ms < $6
+   and v.updated_at_ms >= $5 and v.updated_at_ms < $6
  order by v.id limit $4
 
 -- name: phoned

@@ -18,6 +18,7 @@ from farebox.api.isp import (
     messages,
     network,
     overrides,
+    provisioning,
     subscribers,
 )
 from farebox.api.isp.blueprint import routes_of
@@ -39,10 +40,12 @@ OPERATIONS: Final = tuple(operation for noun in _NOUNS for operation in noun.OPE
 
 def router(services: Services) -> Router:
     """All routes of this API."""
+    documented = [handler for operation in OPERATIONS for handler in routes_of(services, operation)]
     return Router(
-        path="/isp/api/v1",
+        path="/isp",
         route_handlers=[
-            handler for operation in OPERATIONS for handler in routes_of(services, operation)
+            Router("/api/v1", route_handlers=documented),
+            Router("/admin", route_handlers=provisioning.routes(services)),
         ],
         exception_handlers={Exception: dialect.failure},
         request_max_body_size=dialect.BODY_BYTES_MAX,

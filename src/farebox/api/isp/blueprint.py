@@ -7,7 +7,7 @@ path may be missing from its right end; those routes, and second methods, are no
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +21,6 @@ from farebox.api.isp.recording import recorded
 from farebox.api.operations import documented
 from farebox.api.services import Services
 
-# Segments of /isp/api/v1/{name} before the arguments.
-_FIXED: Final = 4
 _WHICH: Final = Argument("accountId", ACCOUNT, required=False)
 
 
@@ -46,6 +44,8 @@ class Operation:
     repeatable: bool = False
     audited: bool = False
     far: bool = False
+    # Segments before the arguments, as in /isp/api/v1/{name}.
+    fixed: int = 4
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ async def enter(services: Services, request: HTTPRequest, operation: Operation) 
     names = [place.rstrip("?*") for place in operation.places]
     is_free = operation.path.endswith("*}")
     given = merge(
-        path_pairs(raw, names, is_free=is_free, fixed=_FIXED),
+        path_pairs(raw, names, is_free=is_free, fixed=operation.fixed),
         query_pairs(request.scope["query_string"]),
         await read_body(request),
     )
@@ -129,7 +129,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     is_form = operation.method == "POST"
     return documented(
         operation.id,
-        _body(operation) if is_form else None,
+        body_type(operation.id.title().replace("-", ""), _asked(operation)) if is_form else None,
         operation.gives,
         query=None if is_form else others,
         path=dict.fromkeys(names, str),
@@ -146,14 +146,12 @@ def _asked(operation: Operation) -> tuple[Argument, ...]:
     return operation.takes if is_named else (*operation.takes, _WHICH)
 
 
-def _body(operation: Operation) -> Any:
-    """The type of a body with the operation's arguments."""
+def body_type(name: str, arguments: Iterable[Argument]) -> Any:
+    """The type of a body with these arguments, for the API document."""
     fields: list[Any] = []
-    for argument in _asked(operation):
+    for argument in arguments:
         if argument.required is True and argument.only is None:
             fields.append((argument.name, argument.kind.type))
         else:
             fields.append((argument.name, argument.kind.type | msgspec.UnsetType, msgspec.UNSET))
-    return msgspec.defstruct(
-        operation.id.title().replace("-", ""), fields, kw_only=True, module=__name__
-    )
+    return msgspec.defstruct(name, fields, kw_only=True, module=__name__)

@@ -40,7 +40,7 @@ Answer = Response[bytes]
 HTTPRequest = Request[Any, Any, Any]
 _log = structlog.get_logger("farebox.api")
 _encode = msgspec.json.Encoder().encode
-_UNKEPT: Final = {"Cache-Control": "no-store"}
+UNKEPT: Final = {"Cache-Control": "no-store"}
 
 
 class Failure(msgspec.Struct):
@@ -94,7 +94,7 @@ async def read_body(request: HTTPRequest) -> Pairs:
 def bare(value: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Answer:
     """A JSON answer without an envelope."""
     return Response(
-        _encode(value), status_code=status, headers={**_UNKEPT, **(headers or {})}, media_type=JSON
+        _encode(value), status_code=status, headers={**UNKEPT, **(headers or {})}, media_type=JSON
     )
 
 

@@ -113,8 +113,9 @@ def _is_removal(call: Call, prefix: str, takes: tuple[Argument, ...]) -> bool:
     return True
 
 
-def _policy(call: Call, prefix: str) -> Policy:
-    values = dict(call.values)
+def policy_from(prefix: str, given: Mapping[str, Any]) -> Policy:
+    """The policy that checked arguments describe; InvalidError for a volume out of range."""
+    values = dict(given)
     if values[f"{prefix}Reset"] != "always":
         limit = Decimal(values[f"{prefix}ResetLimit"]) / 1000
         values[f"{prefix}ResetLimit"] = limit
@@ -126,10 +127,10 @@ def _policy(call: Call, prefix: str) -> Policy:
 async def override_user_bandwidth(call: Call) -> Answer:
     """Sets or removes the speed of one subscriber."""
     overrides, number = call.services.provider.overrides, call["userId"]
-    if _is_removal(call, "bandwidth", _BANDWIDTH):
+    if _is_removal(call, "bandwidth", BANDWIDTH):
         await overrides.remove(call.account.id, number, "bandwidth")
         return message("Profile override removed for user")
-    policy = _policy(call, "bandwidth")
+    policy = policy_from("bandwidth", call.values)
     templates = [policy.first] if policy.mode == "always" else [policy.first, policy.second]
     await overrides.set(
         call.account.id, number, "bandwidth", policy, call.caller.token, templates=templates
@@ -143,7 +144,7 @@ async def override_user_vendor_attributes(call: Call) -> Answer:
     if _is_removal(call, "vendor", _VENDOR):
         await overrides.remove(call.account.id, number, "vendor")
         return message("Profile vendor attributes override removed for user")
-    policy = _policy(call, "vendor")
+    policy = policy_from("vendor", call.values)
     sets = [call["vendorData"]]
     if policy.mode != "always":
         sets.append(call["vendorData1"])
@@ -153,7 +154,7 @@ async def override_user_vendor_attributes(call: Call) -> Answer:
     return message("Profile vendor attributes values overriden for user")
 
 
-_BANDWIDTH: Final = _grammar(
+BANDWIDTH: Final = _grammar(
     "bandwidth", Argument("bandwidthTemplate", ID), Argument("bandwidthTemplate2", ID)
 )
 _VENDOR: Final = _grammar(
@@ -162,7 +163,7 @@ _VENDOR: Final = _grammar(
 OPERATIONS: Final = (
     Operation(
         id="ISP-E28", method="POST", path="override_user_bandwidth", scope="write",
-        run=override_user_bandwidth, gives=Message[str], takes=_BANDWIDTH,
+        run=override_user_bandwidth, gives=Message[str], takes=BANDWIDTH,
     ),
     Operation(
         id="ISP-E30", method="POST", path="override_user_vendor_attributes", scope="write",

@@ -95,7 +95,7 @@ FIELDS: Final[Mapping[str, tuple[Any, Any]]] = {
     ),
     "activationTime": (str, _when("activated_at_ms")),
     "createdTime": (str, _when("created_at_ms")),
-    "modified": (str, _when("modified_at_ms")),
+    "modified": (str, _when("updated_at_ms")),
     "expirationTime": (str, _expiry),
     "installationTime": (str, lambda row: str(row["installed_on"] or NO_DAY)),
     "timezone": (str, _text("time_zone")),

@@ -76,6 +76,8 @@ create table isp.admin (
   phone text not null default '',
   email text not null default '',
   enabled bool not null default true,
+  created_at_ms bigint not null default 0,
+  updated_at_ms bigint not null default 0,
   constraint admin_username_once unique (account, username)
 );
 
@@ -94,6 +96,8 @@ create table isp.bandwidth_template (
   burst_time_up_s int not null default 0,
   burst_time_down_s int not null default 0,
   priority int not null default 0,
+  created_at_ms bigint not null default 0,
+  updated_at_ms bigint not null default 0,
   constraint bandwidth_template_name_once unique (account, name),
   constraint bandwidth_template_speeds check (up_kbps >= 1 and down_kbps >= 1),
   constraint bandwidth_template_priority check (priority between 0 and 8)
@@ -125,6 +129,8 @@ create table isp.user_group (
   name text not null,
   profile bigint not null references isp.profile,
   allowed_for_move bool not null default true,
+  created_at_ms bigint not null default 0,
+  updated_at_ms bigint not null default 0,
   constraint user_group_name_once unique (account, name)
 );
 create index user_group_profile on isp.user_group (profile);
@@ -190,7 +196,7 @@ create table isp.subscriber (
   installed_on date,
   activated_at_ms bigint not null,
   created_at_ms bigint not null,
-  modified_at_ms bigint not null,
+  updated_at_ms bigint not null,
   expires_at_ms bigint,
   -- Numbers are compared by their last ten digits, shorter ones whole (isp.md 1.4).
   phone_key text not null generated always as (right(regexp_replace(phone, '\D', '', 'g'), 10))
@@ -207,7 +213,7 @@ create index subscriber_account on isp.subscriber (account, id);
 create index subscriber_phone on isp.subscriber (phone_key, account) where phone_key <> '';
 create index subscriber_email on isp.subscriber (lower(email), account) where email <> '';
 create index subscriber_group on isp.subscriber (user_group);
-create index subscriber_modified on isp.subscriber (account, modified_at_ms);
+create index subscriber_modified on isp.subscriber (account, updated_at_ms);
 create index subscriber_created on isp.subscriber (account, created_at_ms);
 
 -- Stored status and clock give the effective status.
@@ -243,7 +249,7 @@ select s.id, s.account, s.username, s.user_group, g.name as group_name, s.status
        s.email, s.alt_email, s.address, s.address_line1, s.address_line2, s.address_city,
        s.address_pin, s.address_state, coalesce(s.country_code, a.country_code) as country_code,
        s.comments, s.type, s.billing_id, coalesce(s.time_zone, a.time_zone) as time_zone,
-       s.installed_on, s.activated_at_ms, s.created_at_ms, s.modified_at_ms, s.expires_at_ms,
+       s.installed_on, s.activated_at_ms, s.created_at_ms, s.updated_at_ms, s.expires_at_ms,
        coalesce((
          select jsonb_agg(jsonb_build_object(
                   'staticIpAddress', host(t.ip), 'staticIpBoundMac', upper(t.mac::text))
@@ -259,7 +265,8 @@ create table isp.ticket (
   subscriber bigint not null references isp.subscriber,
   title text not null default '',
   status text not null default 'open',
-  created_at_ms bigint not null
+  created_at_ms bigint not null,
+  updated_at_ms bigint not null default 0
 );
 
 -- Who did what; never the values of secret arguments.

@@ -1,0 +1,265 @@
+"""What an operator provisions before the documented operations have anything to work on
+(isp.md 4.9): speeds, packages, groups, subscribers, collectors, devices, servers, tickets.
+
+Secrets are written and never shown. A package's policy has the names of E28. Subscribers change
+group, expiry by grace and life's end through the documented operations; their status here, along
+the arrows of isp.md 2.2.
+"""
+
+from datetime import date, datetime, time
+from ipaddress import ip_address
+from typing import Any, Final
+
+import msgspec
+from litestar import post, put
+from litestar.handlers import HTTPRouteHandler
+
+from farebox.api.isp.arguments import Argument, fold, read_all
+from farebox.api.isp.blueprint import Operation, enter
+from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, success
+from farebox.api.isp.kinds import ID, NOTE, choice, text
+from farebox.api.isp.overrides import BANDWIDTH, policy_from
+from farebox.api.isp.owned import Owned
+from farebox.api.isp.recording import recorded
+from farebox.api.isp.wire import Success
+from farebox.api.operations import documented
+from farebox.api.services import Services
+from farebox.domain import cycles, wall_clocks
+from farebox.domain.errors import InvalidError, NotFoundError
+from farebox.domain.instants import to_ms
+from farebox.domain.windows import zone
+from farebox.engine.metering import settle
+from farebox.engine.subscribers import STATUSES
+from farebox.outbound.simulators import BEHAVIOURS
+from farebox.resource.definition import Field, Resource, Scope, Write
+
+_ID: Final = Field("id", "bigtext")
+_MINE: Final = Scope("t.account = {group}")
+_SHARED: Final = Scope(
+    "t.account in (select isp.ancestry({group}))", "t.account = {group}", "t.account = {group}"
+)
+_NAME: Final = Field("name", "text", "RO")
+
+
+def _speed(name: str, column: str, write: str = "OO") -> Field:
+    default = None if write[0] == "R" else 0
+    return Field(name, "int", write, column=column, low=int(write[0] == "R"), default=default)
+
+
+TEMPLATE: Final = Resource(
+    name="bandwidth_templates", table="isp.bandwidth_template", title="Template",
+    owner="account", scope=_SHARED,
+    fields=(
+        _ID, _NAME, _speed("upKbps", "up_kbps", "RO"), _speed("downKbps", "down_kbps", "RO"),
+        _speed("minUpKbps", "min_up_kbps"), _speed("minDownKbps", "min_down_kbps"),
+        _speed("burstUpKbps", "burst_up_kbps"), _speed("burstDownKbps", "burst_down_kbps"),
+        _speed("burstThresholdUpKbps", "burst_threshold_up_kbps"),
+        _speed("burstThresholdDownKbps", "burst_threshold_down_kbps"),
+        _speed("burstTimeUpS", "burst_time_up_s"), _speed("burstTimeDownS", "burst_time_down_s"),
+        Field("priority", "int", "OO", high=8, default=0),
+    ),
+    unique={"bandwidth_template_name_once": "name"},
+)  # fmt: skip
+
+
+async def _policy(write: Write) -> None:
+    """A package's policy is read as E28 reads an override."""
+    if "policy" in write.values:
+        given = {fold(name): value for name, value in write.values["policy"].items()}
+        given["bandwidthrestriction"], given["userid"] = "on", "1"
+        policy = policy_from("bandwidth", read_all(BANDWIDTH, given))
+        write.values["policy"] = msgspec.to_builtins(policy)
+
+
+PROFILE: Final = Resource(
+    name="profiles", table="isp.profile", title="Profile", owner="account", scope=_SHARED,
+    fields=(
+        _ID, _NAME, Field("policy", "json", "RO"),
+        Field("billingResetType", "text", "OO", column="billing_reset_type", default="monthly",
+              choices=cycles.RESET_TYPES),
+        Field("validityDays", "int", "OO", column="validity_days", low=1, high=3660, default=30),
+        Field("deactivated", "bool", "OO", default=False),
+    ),
+    prepare=_policy,
+)  # fmt: skip
+
+GROUP: Final = Resource(
+    name="groups", table="isp.user_group", title="Group", owner="account", scope=_MINE,
+    fields=(
+        _ID, _NAME, Field("profileId", "bigtext", "RO", column="profile", reference="profiles"),
+        Field("allowedForMove", "bool", "OO", column="allowed_for_move", default=True),
+    ),
+    unique={"user_group_name_once": "name"},
+)  # fmt: skip
+
+ADMIN: Final = Resource(
+    name="admins", table="isp.admin", title="Admin", owner="account", scope=_MINE,
+    fields=(
+        _ID, Field("username", "text", "RO", high=64), Field("name", "text", "OO", default=""),
+        Field("phone", "text", "OO", default="", high=20),
+        Field("email", "text", "OO", default=""), Field("enabled", "bool", "OO", default=True),
+    ),
+    unique={"admin_username_once": "username"},
+)  # fmt: skip
+
+
+async def _address(write: Write) -> None:
+    """The secret is sealed once the row has its id; an address must be one."""
+    write.values.pop("secret", None)
+    if "ip" in write.values:
+        try:
+            write.values["ip"] = str(ip_address(write.values["ip"]))
+        except ValueError:
+            raise InvalidError("ip must be an IP address") from None
+
+
+# Written, sealed and never shown.
+_SECRET: Final = Field("secret", "text", "RO", column="null::text", high=128)
+NAS: Final = Resource(
+    name="nas", table="isp.nas", title="Nas", owner="account", scope=_MINE,
+    fields=(
+        _ID, Field("name", "text", "OO", default=""), Field("ip", "text", "RO"),
+        Field("identifier", "text", "OO", default="", high=253),
+        Field("vendor", "text", "OO", default="generic", high=32),
+        Field("coaPort", "int", "OO", column="coa_port", low=1, high=65_535, default=3799),
+        Field("coaEnabled", "bool", "OO", column="coa_enabled", default=True), _SECRET,
+    ),
+    prepare=_address,
+)  # fmt: skip
+
+SERVER: Final = Resource(
+    name="radius_servers", table="isp.radius_server", title="Server", owner="account",
+    scope=_MINE,
+    fields=(
+        _ID, Field("host", "text", "RO", high=253),
+        Field("statusPort", "int", "OO", column="status_port", low=1, high=65_535, default=18121),
+        _SECRET,
+    ),
+    prepare=_address,
+)  # fmt: skip
+
+TICKET: Final = Resource(
+    name="tickets", table="isp.ticket", title="Ticket", owner="account", scope=_MINE,
+    fields=(
+        _ID, Field("userId", "bigtext", "RO", column="subscriber", reference="users"),
+        Field("title", "text", "OO", default=""), Field("status", "text", "OO", default="open"),
+    ),
+)  # fmt: skip
+
+
+async def _subscriber(write: Write) -> None:
+    """Times are made instants; before an input of the quota changes, it is settled."""
+    where = write.values.get("timezone") or write.view.value("zone")
+    zone_name = zone(str(where)).key
+    for name in ("expirationTime", "activationTime"):
+        moment = write.values.get(name)
+        if moment is not None:
+            wall = moment.local or datetime.combine(moment.day or date.min, time())
+            write.values[name] = (
+                to_ms(moment.instant) if moment.instant else wall_clocks.instant(wall, zone_name)
+            )
+    if write.current is not None:
+        await settle(write.connection, int(write.current.id), write.view.now_ms)
+        return
+    write.columns["group_since_ms"] = write.view.now_ms
+    if write.values.get("activationTime") is None:
+        write.values["activationTime"] = write.view.now_ms
+
+
+def _words(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "text", "OO", default="") for name in names)
+
+
+USER: Final = Resource(
+    name="users", table="isp.subscriber", title="User", owner="account",
+    scope=Scope("t.account = {group} and t.status <> 'deleted'"),
+    fields=(
+        _ID, Field("username", "text", "RO", high=64),
+        Field("groupId", "bigtext", "R-", column="user_group", reference="groups"),
+        Field("status", "text", "O-", default="active",
+              choices=("active", "pending", "pending-approval")),
+        *_words("name", "last_name", "phone", "alt_phone", "email", "alt_email", "address_line1",
+                "address_line2", "address_city", "address_pin", "address_state", "type"),
+        Field("comments", "json_text", "OO", default="", high=4000),
+        Field("person_title", "text", "OO"), Field("company_name", "text", "OO"),
+        Field("billing_id", "text", "OO", high=64),
+        Field("timezone", "text", "OO", column="time_zone", high=64),
+        Field("afterAction", "text", "OO", column="after_action", default="suspend",
+              choices=("suspend", "nothing")),
+        Field("expirationTime", "instant", "OO", column="expires_at_ms"),
+        Field("activationTime", "instant", "OO", column="activated_at_ms"),
+        Field("createdTime", "instant", column="created_at_ms"),
+        Field("modified", "instant", column="updated_at_ms"),
+    ),
+    unique={"subscriber_username_once": "username"}, prepare=_subscriber,
+)  # fmt: skip
+
+RESOURCES: Final = (TEMPLATE, PROFILE, GROUP, ADMIN, NAS, SERVER, TICKET, USER)
+_PASSWORD: Final = (Argument("userId", ID), Argument("password", text(128)))
+_STATUS: Final = (
+    Argument("userId", ID),
+    Argument("status", choice(*(one for one in STATUSES if one not in ("deleted", "expired")))),
+    Argument("reason", NOTE, required=False, default=""),
+)
+
+
+async def _set_password(call: Call) -> Answer:
+    await call.services.provider.passwords.set(call.account.id, call["userId"], call["password"])
+    return success()
+
+
+async def _set_status(call: Call) -> Answer:
+    await call.services.provider.departures.turn(call.account.id, call["userId"], call["status"])
+    return success()
+
+
+async def _set_behaviour(call: Call) -> Answer:
+    call.services.provider.simulators.behaviour[call["name"]] = call["behaviour"]
+    return success()
+
+
+def _by_hand(id_: str, path: str, run: Any, takes: tuple[Argument, ...], fixed: int) -> Operation:
+    return Operation(
+        id=id_, method="POST", path=path, scope="admin", run=run, gives=Success, takes=takes,
+        fixed=fixed,
+    )  # fmt: skip
+
+
+def routes(services: Services) -> list[HTTPRouteHandler]:
+    """All operator routes."""
+    owned = Owned(services, {resource.name: resource for resource in RESOURCES})
+    made = [handler for resource in RESOURCES for handler in owned.routes(resource)]
+    return [*made, *_further(services)]
+
+
+def _further(services: Services) -> list[HTTPRouteHandler]:
+    password = _by_hand("ISP-X-USER-PASSWORD", "users/{userId}", _set_password, _PASSWORD, 3)
+    status = _by_hand("ISP-X-USER-STATUS", "users/{userId}", _set_status, _STATUS, 3)
+    behaviour = _by_hand("ISP-X-SIMULATOR-SET", "simulators/{name}", _set_behaviour, (
+        Argument("name", choice(*BEHAVIOURS)), Argument("behaviour", text(64)),
+    ), 3)  # fmt: skip
+
+    async def answer(request: HTTPRequest, operation: Operation) -> Answer:
+        return await recorded(request, await enter(services, request, operation), operation)
+
+    def described(operation: Operation, path: str) -> dict[str, Any]:
+        return documented(
+            operation.id, dict[str, Any], Success, refused=Failure, security="provider",
+            path={path: str},
+        )  # fmt: skip
+
+    @put("/users/{userId:str}/password", **described(password, "userId"))
+    async def set_password(request: HTTPRequest) -> Answer:
+        return await answer(request, password)
+
+    @post("/users/{userId:str}/status", **described(status, "userId"))
+    async def set_status(request: HTTPRequest) -> Answer:
+        return await answer(request, status)
+
+    @put("/simulators/{name:str}", **described(behaviour, "name"))
+    async def set_behaviour(request: HTTPRequest) -> Answer:
+        if services.provider.simulators is None:
+            raise NotFoundError("There is no such operation", "unknown_operation")
+        return await answer(request, behaviour)
+
+    return [set_password, set_status, set_behaviour]

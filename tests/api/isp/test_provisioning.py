@@ -1,0 +1,114 @@
+"""What operators provision: every kind of row, secrets, statuses, and who may not."""
+
+import asyncio
+from typing import Any
+
+from tests.api.isp.conftest import Provider
+
+ADMIN = "/isp/admin"
+POLICY = {
+    "bandwidthReset": "data", "bandwidthResetLimit": 1.5, "bandwidthResetUnitData": "gb",
+    "bandwidthResetEvery": "monthly", "bandwidthResetEveryValue": 31, "bandwidthTemplate": 11,
+    "bandwidthReset2": "always", "bandwidthTemplate2": 12,
+}  # fmt: skip
+# Noun, what is created, what is changed, a body that is refused, and the reason.
+NOUNS: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str], ...] = (
+    ("bandwidth_templates", {"name": "1 Mbps", "upKbps": 1024, "downKbps": 1024},
+     {"priority": 3}, {"name": "25 Mbps", "upKbps": 1, "downKbps": 1}, "duplicate_name"),
+    ("profiles", {"name": "P", "policy": POLICY}, {"deactivated": True},
+     {"name": "P", "policy": {**POLICY, "bandwidthResetEveryValue": 32}}, "invalid_argument"),
+    ("groups", {"name": "G", "profileId": "5"}, {"allowedForMove": False},
+     {"name": "H", "profileId": 99}, "invalid_argument"),
+    ("admins", {"username": "collector2"}, {"phone": "12345"}, {"username": "collector1"},
+     "duplicate_name"),
+    ("nas", {"ip": "10.1.1.1", "secret": "s3cret"}, {"coaEnabled": False, "secret": "other"},
+     {"ip": "10.1.1", "secret": "x"}, "invalid_argument"),
+    ("radius_servers", {"host": "radius.example.com", "secret": "s3cret"}, {"statusPort": 1812},
+     {"host": "x"}, "missing_argument"),
+    ("tickets", {"userId": "471"}, {"status": "closed"}, {"userId": 9}, "invalid_argument"),
+    ("users", {"username": "new", "groupId": 5, "expirationTime": "2026-12-24 00:00:00"},
+     {"name": "New", "expirationTime": None}, {"username": "ravi", "groupId": 5},
+     "duplicate_name"),
+)  # fmt: skip
+
+
+def test_every_noun(provider: Provider, loop: asyncio.Runner) -> None:
+    """Created, read, listed, changed, deleted; secrets are not shown; faults are told."""
+
+    async def play() -> None:
+        async def call(method: str, path: str, body: Any = None, cred: str = "t-root") -> Any:
+            answer = await provider.call(method, f"{ADMIN}/{path}", json=body, cred=cred)
+            assert answer.status_code < 500, answer.text
+            return answer.status_code, answer.json() if answer.content else None
+
+        for noun, new, change, wrong, reason in NOUNS:
+            async with provider.fresh():
+                status, made = await call("POST", noun, new)
+                assert 201 == status, made
+                row = made["data"]
+                assert row["id"].isdigit()
+                assert "s3cret" not in str(made)
+                status, told = await call("GET", f"{noun}/{row['id']}")
+                assert (200, row) == (status, told["data"])
+                _, listed = await call("GET", f"{noun}?limit=1000")
+                assert row in listed["data"]
+                status, changed = await call("PATCH", f"{noun}/{row['id']}", change)
+                assert 200 == status, changed
+                assert (400, reason) == _error(await call("POST", noun, wrong)) or (
+                    (409, reason) == _error(await call("POST", noun, wrong))
+                )
+                assert 403 == (await call("GET", noun, cred="t-test"))[0]
+                if noun != "users":
+                    status, _ = await call("DELETE", f"{noun}/{row['id']}")
+                    assert 204 == status
+                    assert 404 == (await call("GET", f"{noun}/{row['id']}"))[0]
+                assert 404 == (await call("GET", f"{noun}/x"))[0]
+
+    loop.run(play())
+
+
+def _error(told: tuple[int, Any]) -> tuple[int, str]:
+    return told[0], told[1]["error"]
+
+
+def test_a_subscriber_from_nothing(provider: Provider, loop: asyncio.Runner) -> None:
+    """Made, given a password, suspended, and read by the documented operations."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            body = {"username": "new", "groupId": 5, "phone": "5551234567"}
+            made = await provider.call("POST", f"{ADMIN}/users", json=body, cred="t-root")
+            number = made.json()["data"]["id"]
+            users = f"{ADMIN}/users/{number}"
+            password = {"password": "correct horse"}
+            told = await provider.call("PUT", f"{users}/password", json=password, cred="t-root")
+            assert 200 == told.status_code, told.text
+            known = await provider.get(f"get_user_password/{number}", cred="t-root")
+            assert password == known["message"]
+            for status, expected in (("suspended", 200), ("blocked", 409), ("active", 200)):
+                told = await provider.call(
+                    "POST", f"{users}/status", json={"status": status}, cred="t-root"
+                )
+                assert expected == told.status_code, told.text
+            found = await provider.post("get_users_by_phone", {"phone": "5551234567"})
+            assert number == found["success"]
+            counts = (await provider.get("get_users_count"))["message"]
+            assert (9, 6) == (counts["total"], counts["active"])
+
+    loop.run(play())
+
+
+def test_simulators_change_their_behaviour(provider: Provider, loop: asyncio.Runner) -> None:
+    """A demonstration's far sides do as they are told."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            for name, status in (("nas", 200), ("fax", 400)):
+                told = await provider.call(
+                    "PUT", f"{ADMIN}/simulators/{name}", json={"behaviour": "nak 401"},
+                    cred="t-root",
+                )  # fmt: skip
+                assert status == told.status_code, told.text
+            assert "nak 401" == provider.simulators.behaviour["nas"]
+
+    loop.run(play())
