@@ -54,7 +54,7 @@ async def test_a_saved_report(api: Api, second: Any) -> None:
     for words in ("Products", "Payment types", "Errors", "Кофе <b>", "revenue (EUR)", "11.40",
                   "revenue (AMD)", "0.07", "duration (seconds)", "CM_OFFLINE",
                   "2026-03-28 00:00:00 to 2026-03-29 23:59:59", "by the clock of each place",
-                  "Platforms & <piers> · 2026-03-29 22:00 UTC"):  # fmt: skip
+                  "Platforms & <piers> · 2026-03-29 22:00 UTC", "Of 1 machine"):  # fmt: skip
         assert words in told, told
     assert (second is not None) == ("2026-03-29 00:00:00 to" in told)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from farebox.engine.chart_axes import number, scale
 from farebox.engine.chart_drawing import draw
 from farebox.engine.chart_figure import (
+    DATES_MAX,
     OTHERS,
     Column,
     Figure,
@@ -122,6 +123,15 @@ def test_the_smallest_are_one() -> None:
 def test_dates_are_filled_up(unit: str, told: list[str], filled: list[str]) -> None:
     """Dates without a row are on the axis, too."""
     assert filled == dates(unit, told)
+
+
+def test_an_axis_is_bounded() -> None:
+    """Of centuries of hours the last are shown, and so is what happened then."""
+    hours = dates("hour", ["1990-01-01 00:00", "2026-03-01 12:00"])
+    assert (DATES_MAX, "2026-03-01 12:00") == (len(hours), hours[-1])
+    told = [("1990-01-01 00:00", 1), ("2026-03-01 12:00", 2)]
+    (panel,) = panels(figure("lines", (DATE, COUNT), told, "hour"))
+    assert [2] == [value for value in panel.series[0].values if value]
 
 
 @settings(max_examples=100, deadline=None)

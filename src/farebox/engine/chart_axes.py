@@ -86,8 +86,11 @@ def labels(names: Sequence[str], left: float, baseline: float, width: float) -> 
         every = 1
     else:
         every = max(1, math.ceil((longest + _GAP) / slot))
-    return [
-        Text(left + slot * (at + 0.5), baseline, name, SIZE, "muted", "middle")
-        for at, name in enumerate(names)
-        if at % every == 0
-    ]
+    shapes: list[Shape] = []
+    for at, name in enumerate(names):
+        if at % every == 0:
+            # The last one ends with the axis rather than beyond it.
+            furthest = left + width + 6 - text_width(name, SIZE) / 2
+            x = min(left + slot * (at + 0.5), furthest)
+            shapes.append(Text(x, baseline, name, SIZE, "muted", "middle"))
+    return shapes

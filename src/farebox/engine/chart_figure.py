@@ -13,7 +13,7 @@ import msgspec
 
 SERIES_MAX: Final = 8
 CATEGORIES_MAX: Final = 20
-# Dates beyond this are not filled up.
+# No axis has more dates; of more the last ones are shown.
 DATES_MAX: Final = 1500
 OTHERS: Final = "others"
 _HOUR: Final = "%Y-%m-%d %H:00"
@@ -45,11 +45,13 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """What is printed: figures in their order, and a line for the foot of every page."""
+    """What is printed: figures in their order, under a title, with a line at every page's foot."""
 
     title: str
     figures: tuple[Figure, ...]
     foot: str = ""
+    # What stands under the title.
+    note: str = ""
 
 
 class Series(NamedTuple):
@@ -166,16 +168,15 @@ def _largest(values: dict[str, float], most: int, *, is_sum: bool) -> list[str]:
 
 
 def dates(unit: str, told: list[str]) -> list[str]:
-    """The dates from the first to the last, those without a row included."""
+    """The dates from the first to the last, those without a row included; the last of very many."""
     if unit in ("month", "year") and told:
         first, last = (_month(text, unit) for text in (min(told), max(told)))
         step = 12 if unit == "year" else 1
-        return [_month_text(number, unit) for number in range(first, last + 1, step)]
+        return [_month_text(number, unit) for number in range(first, last + 1, step)][-DATES_MAX:]
     if unit not in _STEPS or not told:
-        return sorted(told)
-    wall, last_wall = _wall(min(told), unit), _wall(max(told), unit)
-    if (last_wall - wall) / _STEPS[unit] > DATES_MAX:
-        return sorted(told)
+        return sorted(told)[-DATES_MAX:]
+    last_wall = _wall(max(told), unit)
+    wall = max(_wall(min(told), unit), last_wall - (DATES_MAX - 1) * _STEPS[unit])
     filled = []
     while wall <= last_wall:
         filled.append(_wall_text(wall, unit))

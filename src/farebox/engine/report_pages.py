@@ -16,7 +16,7 @@ from farebox.engine import sheet_text
 from farebox.engine.chart_drawing import body_plots, title_plot
 from farebox.engine.chart_figure import Figure, Report
 from farebox.engine.chart_plots import Plot
-from farebox.engine.chart_shapes import Dot, Line, Rect, Shape, Text, Wedge
+from farebox.engine.chart_shapes import Dot, Line, Rect, Shape, Text, Wedge, shortened
 from farebox.engine.chart_svg import COLOURS
 from farebox.engine.chart_table import ROW, table_plot
 from farebox.engine.sheet_file import SheetFile
@@ -43,10 +43,22 @@ class ReportPages:
 
     def close(self) -> None:
         """Draw the figures and finish the file."""
+        self._head()
         for figure in self._report.figures:
             self._figure(figure)
         self._end_page()
         self._file.close()
+
+    def _head(self) -> None:
+        """The report's own title, on the first page."""
+        title = shortened(self._report.title, 22, _WIDTH, bold=True)
+        note = shortened(self._report.note, 11, _WIDTH)
+        lines: list[Shape] = [
+            Text(_MARGIN, 20, title, 22, bold=True),
+            Text(_MARGIN, 39, note, 11, "muted"),
+            Line(((_MARGIN, 52), (_MARGIN + _WIDTH, 52)), "axis"),
+        ]
+        self._place(Plot(lines, 70))
 
     def _figure(self, figure: Figure) -> None:
         """A title never stands alone at the foot of a page."""
@@ -65,7 +77,7 @@ class ReportPages:
             top += plot.height
         if not plots:
             self._table(figure)
-        self._y += 10
+        self._y += 16
 
     def _table(self, figure: Figure) -> None:
         rows, first = min(len(figure.rows), TABLE_ROWS_MAX), 0

@@ -35,6 +35,8 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 _PDF: Final = "application/pdf"
+_CHOSEN: Final = ("machines", "machine_groups", "machine_models", "machine_types", "manufacturers",
+                  "locations", "location_groups")  # fmt: skip
 
 
 def routes(made: Blueprint) -> list[HTTPRouteHandler]:
@@ -49,8 +51,9 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         row = await store.read(made.services.pool, REPORT, key, made.view(request))
         require(principal(request), "report:read")
         title = row.name or f"Report {key}"
-        found = await _calculated(made, request, row)
-        report = Report(title, found, _foot(made, title))
+        choice = Choice(**await made.services.pool.fetchrow(SQL.choice, key))
+        found = await _calculated(made, request, row, choice)
+        report = Report(title, found, _foot(made, title), _chosen(choice))
         return _file(await drawing.draw(report), f"report-{key}.pdf")
 
     @get("/userreport/{id:str}/pdf",
@@ -61,7 +64,9 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         row = await store.read(made.services.pool, USERREPORT, key, made.view(request))
         for right in ("userreport:read", "chart:read"):
             require(principal(request), right)
-        report = Report(row.name, await _charts(made, request, key), _foot(made, row.name))
+        found = await _charts(made, request, key)
+        count = f"{len(found)} chart{'' if len(found) == 1 else 's'}"
+        report = Report(row.name, found, _foot(made, row.name), count)
         return _file(await drawing.draw(report), f"userreport-{key}.pdf")
 
     return [report_pdf, userreport_pdf]
@@ -77,11 +82,19 @@ def _foot(made: Blueprint, title: str) -> str:
     return f"{title[:80]} · {at} UTC"
 
 
-async def _calculated(made: Blueprint, request: Call, row: Any) -> tuple[Figure, ...]:
+def _chosen(choice: Choice) -> str:
+    """What a report was narrowed to: `2 machines, 1 location group`."""
+    counts = [(len(getattr(choice, name)), name.replace("_", " ")) for name in _CHOSEN]
+    told = [f"{count} {name if count > 1 else name[:-1]}" for count, name in counts if count]
+    return f"Of {', '.join(told)}" if told else "Of all machines and locations"
+
+
+async def _calculated(
+    made: Blueprint, request: Call, row: Any, choice: Choice
+) -> tuple[Figure, ...]:
     """The figures of a saved report, period by period."""
     services = made.services
     periods = _periods(made, row)
-    choice = Choice(**await services.pool.fetchrow(SQL.choice, row.id))
     found: list[Figure] = []
     caller, now_ms = principal(request), services.clock()
     told = {
