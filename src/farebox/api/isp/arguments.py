@@ -9,13 +9,12 @@ the first fault is the answer.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from farebox.api.forms import multipart, urlencoded
 from farebox.api.isp.kinds import Kind
 from farebox.domain.errors import InvalidError
 
@@ -128,9 +127,7 @@ def body_pairs(body: bytes, media_type: str, parameters: str) -> Pairs:
 
 def _form(text: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            text.decode(), keep_blank_values=True, errors="strict", max_num_fields=KEYS_MAX
-        )
+        return urlencoded(text, KEYS_MAX)
     except ValueError:
         raise _malformed("The form is malformed or has too many fields") from None
 
@@ -157,23 +154,10 @@ def _measure(value: object, depth: int) -> int:
 
 
 def _multipart(body: bytes, parameters: str) -> list[tuple[str, str]]:
-    head = f"Content-Type: multipart/form-data; {parameters}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
-    if not message.is_multipart():
-        raise _malformed("The body is not multipart/form-data")
-    pairs = []
-    for part in message.iter_parts():
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        if name is None or part.get_filename() is not None or not isinstance(content, bytes):
-            raise _malformed("The body must have text parts with names only")
-        try:
-            pairs.append((str(name), content.decode()))
-        except UnicodeDecodeError:
-            raise _malformed("The body must be UTF-8") from None
-    if len(pairs) > KEYS_MAX:
-        raise _malformed("The body has too many parts")
-    return pairs
+    try:
+        return multipart(body, parameters, KEYS_MAX)
+    except ValueError:
+        raise _malformed("The body must have named parts of UTF-8 text, not too many") from None
 
 
 def unfold(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:

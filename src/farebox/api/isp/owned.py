@@ -76,10 +76,9 @@ class Owned:
             key = _key(resource, id)
             return await self._write(request, resource, _taken(resource, 1), key)
 
-        @delete(one, **_described(f"ISP-X-{noun}-DELETE", None, None, 204))
-        async def remove(request: HTTPRequest, id: FromPath[str]) -> Answer:
+        @delete(one, response_headers=UNKEPT, **_described(f"ISP-X-{noun}-DELETE", None, None, 204))
+        async def remove(request: HTTPRequest, id: FromPath[str]) -> None:
             await self._remove(request, resource, _key(resource, id))
-            return Answer(b"", status_code=204, headers=UNKEPT)
 
         # Who subscribes is deleted by the documented operation.
         last = [] if resource.name == "users" else [remove]
