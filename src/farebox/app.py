@@ -23,7 +23,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from farebox import __version__
-from farebox.api import isp, logs, probes, vending
+from farebox.api import isp, logs, pbx, probes, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
@@ -44,6 +44,7 @@ from farebox.engine.notices import JOB as NOTICE
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
+from farebox.engine.provider import Provider
 from farebox.engine.provider import build as build_provider
 from farebox.engine.redemption import Desk
 from farebox.engine.revenue import Revenue
@@ -183,25 +184,29 @@ async def _build(
             touched=watching.touch,
         ),
         metrics=Metrics(),
-        provider=build_provider(
-            pool,
-            clock,
-            keys.by_kid,
-            partial(_attempts, settings, stack),
-            moving=MovingClock(clock),
-            networks=settings.webhook_networks,
-            simulators=await _simulators(settings, stack),
-        ),
+        provider=await _provider(settings, pool, clock, keys, stack),
     )
 
 
-async def _simulators(settings: Settings, stack: AsyncExitStack) -> Simulators | None:
-    if not settings.simulates:
-        return None
-    simulators = Simulators()
-    await simulators.start()
-    stack.push_async_callback(simulators.stop)
-    return simulators
+async def _provider(
+    settings: Settings, pool: Any, clock: Callable[[], int], keys: KeyRing, stack: AsyncExitStack
+) -> Provider:
+    simulators = None
+    if settings.simulates:
+        simulators = Simulators()
+        await simulators.start()
+        stack.push_async_callback(simulators.stop)
+    made = build_provider(
+        pool,
+        clock,
+        keys.by_kid,
+        partial(_attempts, settings, stack),
+        moving=MovingClock(clock),
+        networks=settings.webhook_networks,
+        simulators=simulators,
+    )
+    stack.push_async_callback(made.sms.close)
+    return made
 
 
 def _attempts(
@@ -254,7 +259,6 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     _background(stack, services.presence.run(), "presence")
     _background(stack, services.watching.run(), "watching")
     _background(stack, services.deliveries.run(), "integrations")
-    stack.push_async_callback(services.provider.sms.close)
     _background(stack, services.columns.run(), "revenue")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
@@ -324,15 +328,23 @@ def _read_desk(services: Services) -> None:
 
 def _failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """What no router has caught, in the words of the family that was asked."""
-    is_provider = request.scope["path"].startswith("/isp/")
-    spoken = isp.dialect.failure if is_provider else dialect.failure
-    return spoken(request, error)
+    family = request.scope["path"].split("/", 2)[1]
+    spoken: Any = {"isp": isp.dialect.failure, "pbx": pbx.dialect.failure}.get(
+        family, dialect.failure
+    )
+    told: Response[bytes] = spoken(request, error)
+    return told
 
 
 def litestar_app(services: Services) -> Litestar:
     """The framework's application: every route of every family, documented."""
     return Litestar(
-        route_handlers=[*probes.routes(services), vending.router(services), isp.router(services)],
+        route_handlers=[
+            *probes.routes(services),
+            vending.router(services),
+            isp.router(services),
+            pbx.router(services),
+        ],
         exception_handlers={Exception: _failure},
         openapi_config=OpenAPIConfig(
             title="Farebox",
@@ -344,6 +356,7 @@ def litestar_app(services: Services) -> Litestar:
                     "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
                     "device": SecurityScheme(type="http", scheme="basic"),
                     "provider": SecurityScheme(type="http", scheme="basic"),
+                    "exchange": SecurityScheme(type="http", scheme="basic"),
                 }
             ),
         ),
