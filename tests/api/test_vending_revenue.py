@@ -29,6 +29,7 @@ EXAMPLES = (
     # Arrays have three spellings, and limit together.
     summary(f"{DAY}&machines=80&machines=81&locations[]=2", answer={"EUR": [ROW]}),
     summary(f"{DAY}&machines=81,80", answer={"EUR": [ROW]}),
+    summary(f"{DAY}&machines=&locations[]=", answer={"EUR": [ROW]}),
     summary(f"{DAY}&machines[]=81", answer={}),
     summary(f"{DAY}&machines[]=80&locations[]=3", answer={}),
     summary(f"{DAY}&locations[]=999", answer={}),

@@ -143,7 +143,7 @@ class Slow:
             for currency in sorted(cells)
         ]
 
-    async def hourly(self, chosen: Selection, now_ms: int) -> list[Hourly]:
+    async def hourly(self, chosen: Selection, now_ms: int, *, by_day: bool) -> list[Hourly]:
         """In no order."""
         cells: Any = defaultdict(lambda: [0, 0])
         for one in self._chosen(chosen, now_ms):
@@ -151,7 +151,7 @@ class Slow:
             is_late = wall.toordinal() >= _today(one.time_zone, now_ms).quarter
             if is_late and chosen.currency in (None, one.currency):
                 hour = wall.weekday() * 24 + wall.hour
-                _add(cells[one.currency, wall.toordinal(), hour], one)
+                _add(cells[one.currency, wall.toordinal() if by_day else 0, hour], one)
         return [Hourly(*key, *figures) for key, figures in cells.items()]
 
 

@@ -76,8 +76,10 @@ async def same(expected: Adder, actual: Adder) -> None:
     for now_ms in map(ms, NOWS):
         for chosen in SELECTIONS:
             assert await expected.to_date(chosen, now_ms) == await actual.to_date(chosen, now_ms)
-            hours = sorted(await actual.hourly(chosen, now_ms))
-            assert sorted(await expected.hourly(chosen, now_ms)) == hours
+            for by_day in (True, False):
+                hours = await actual.hourly(chosen, now_ms, by_day=by_day)
+                told = await expected.hourly(chosen, now_ms, by_day=by_day)
+                assert sorted(told) == sorted(hours)
 
 
 async def test_rows_tell_what_sales_tell(pool: Pool, random_source: random.Random) -> None:

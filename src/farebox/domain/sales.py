@@ -125,6 +125,10 @@ class Rates:
             self._days.setdefault(currency, []).append(day)
             self._rates.setdefault(currency, []).append(rate)
 
+    def __bool__(self) -> bool:
+        """Whether any rate is known."""
+        return bool(self._days)
+
     def rate(self, currency: str, day: int) -> Decimal | None:
         """The latest rate on or before a day; 1 for the reporting currency, None if unknown."""
         if currency == self._reporting:
@@ -134,7 +138,7 @@ class Rates:
 
     def value(self, total: int, currency: str, day: int) -> int:
         """A sum in the reporting currency's minor units, half to even; as it is without a rate."""
-        rate = self.rate(currency, day)
+        rate = self.rate(currency, day) if self._days else None
         if rate is None or currency == self._reporting:
             return total
         shift = self._exponents.get(self._reporting, 2) - self._exponents.get(currency, 2)

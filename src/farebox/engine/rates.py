@@ -27,8 +27,10 @@ async def write_rate(
 
 
 async def read_rates(pool: Pool, reporting: str) -> Rates:
-    """All rates, and the digits of all currencies."""
+    """All rates."""
     async with storage_errors():
-        exponents = await pool.fetch(SQL.exponents)
-        rows = await pool.fetch(SQL.rates)
-    return Rates(reporting, dict(map(tuple, exponents)), map(tuple, rows))
+        rows = await pool.fetch(SQL.rates, reporting)
+    exponents = {row["currency"]: row["exponent"] for row in rows}
+    if rows:
+        exponents[reporting] = rows[0]["reporting_exponent"] or 0
+    return Rates(reporting, exponents, (tuple(row)[:3] for row in rows))

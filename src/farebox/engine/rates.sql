@@ -8,12 +8,11 @@ on conflict (currency, day) do update
    set rate = excluded.rate, updated_at_ms = excluded.updated_at_ms
 returning id
 
--- name: exponents
--- Digits after the point, of every currency.
-select c.code, c.exponent from vending.currency c
-
 -- name: rates
--- All rates, oldest first, days as ordinals.
-select r.currency, r.day - date '0001-01-01' + 1, r.rate
+-- All rates, oldest first, days as ordinals; with the digits after the point of their currencies
+-- and of the reporting one.
+select r.currency, r.day - date '0001-01-01' + 1 as day, r.rate, c.exponent,
+       (select o.exponent from vending.currency o where o.code = $1) as reporting_exponent
   from vending.currencyrate r
+  join vending.currency c on c.code = r.currency
  order by r.currency, r.day

@@ -63,8 +63,8 @@ class Revenue:
 
     async def heatmap(self, chosen: Selection) -> list[tuple[int, int]]:
         """Units and total of each hour of the week, over three months."""
-        figures = await self._adder.hourly(chosen, self._clock())
         rates = await read_rates(self._pool, self._reporting)
+        figures = await self._adder.hourly(chosen, self._clock(), by_day=bool(rates))
         counts, totals = [0] * HOURS, [0] * HOURS
         for one in figures:
             counts[one.hour_of_week] += one.units

@@ -84,6 +84,11 @@ class Columns:
         """Number of sales that are kept."""
         return sum(map(len, self._months.values()))
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether months are wanted or being read."""
+        return bool(self._wanted) or self._reading is not None
+
     # Questions
 
     async def daily(self, chosen: Selection, period: Period) -> list[Daily]:
@@ -149,13 +154,13 @@ class Columns:
             for key in {*told[1], *told[3]}
         )
 
-    async def hourly(self, chosen: Selection, now_ms: int) -> list[Hourly]:
+    async def hourly(self, chosen: Selection, now_ms: int, *, by_day: bool) -> list[Hourly]:
         """Since local midnight of the date three months earlier."""
         dates = self._dates(now_ms)
         first = min((one.quarter for one in dates), default=_EPOCH_DAY)
         held = await self._hold(_instant(first) - DAY_S, now_ms // 1000 + 1)
         if held is None or len(dates) != len(self._numbers.zones):
-            return await self._rows.hourly(chosen, now_ms)
+            return await self._rows.hourly(chosen, now_ms, by_day=by_day)
         codes = [*self._numbers.currencies]
         cube = Cube(
             self._numbers.places,
@@ -167,9 +172,14 @@ class Columns:
             currencies=len(codes) or 1,
         )
         await self._scan(held, [cube], chosen)
+        figures = (
+            [(hour // 24 + _EPOCH_DAY, (hour + 72) % 168, *rest) for hour, *rest in cube.rows()]
+            if by_day
+            else [(0, *row) for row in cube.rows(kernel.HOUR_OF_WEEK)]
+        )
         return [
-            Hourly(codes[key], hour // 24 + _EPOCH_DAY, (hour + 72) % 168, units, total)
-            for hour, key, units, total in cube.rows()
+            Hourly(codes[key], day, hour, units, total)
+            for day, hour, key, units, total in figures
             if chosen.currency in (None, codes[key])
         ]
 

@@ -13,7 +13,11 @@ select n.seen::text as seen, n.parts, f.txid::text as txid, f.ids is null as is_
     on f.txid >= pg_snapshot_xmin($1::text::pg_snapshot)
    and not pg_visible_in_snapshot(f.txid, $1::text::pg_snapshot)
   left join lateral unnest(f.ids, f.instants_ms) as k (id, at_ms) on true
-  left join vending.revenuetransaction s on s.id = k.id and s.occurred_at_ms = k.at_ms
+  -- The offset keeps it a look into one partition's index for each sale: as a join, all sales
+  -- might be read instead.
+  left join lateral (
+    select r.* from vending.revenuetransaction r
+     where r.id = k.id and r.occurred_at_ms = k.at_ms offset 0) s on true
 
 -- name: clear
 -- Removes what is older than so many seconds.

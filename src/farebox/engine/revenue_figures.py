@@ -49,7 +49,7 @@ class ToDate(NamedTuple):
 
 
 class Hourly(NamedTuple):
-    """One local hour of one day; hours of the week from Monday midnight on."""
+    """One local hour of one day (0: of all days); hours of the week from Monday midnight on."""
 
     currency: str
     day: int
@@ -70,8 +70,14 @@ class Adder(Protocol):
     async def to_date(self, chosen: Selection, now_ms: int) -> list[ToDate]:
         """By currency; currencies with sales this week or this year."""
 
-    async def hourly(self, chosen: Selection, now_ms: int) -> list[Hourly]:
+    async def hourly(self, chosen: Selection, now_ms: int, *, by_day: bool) -> list[Hourly]:
         """Since local midnight of the date three months earlier."""
+
+
+def learn(zones: Iterable[str]) -> None:
+    """Have the tables of zones at hand; the first time that takes longer than others can wait."""
+    for name in zones:
+        offsets.table(name)
 
 
 def todays(zones: Iterable[str], now_ms: int) -> dict[str, Today]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from farebox.domain import offsets
 from farebox.domain.sales import DAY_S, EPOCH_S, Period
-from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate, todays
+from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate, learn, todays
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -61,12 +61,13 @@ class Rows:
             for row in rows
         ]
 
-    async def hourly(self, chosen: Selection, now_ms: int) -> list[Hourly]:
+    async def hourly(self, chosen: Selection, now_ms: int, *, by_day: bool) -> list[Hourly]:
         """Since local midnight of the date three months earlier."""
         async with self._asking() as (connection, zones):
             begins = [one.quarter for one in todays(zones, now_ms).values()]
             source = _until(chosen, min(begins, default=1), now_ms, zones)
-            rows = await connection.fetch(SQL.hourly, *source, zones, begins, chosen.currency)
+            more = zones, begins, chosen.currency, by_day
+            rows = await connection.fetch(SQL.hourly, *source, *more)
         return [Hourly(*row) for row in rows]
 
     @asynccontextmanager
@@ -74,7 +75,9 @@ class Rows:
         """A connection with patience, and the zones that sales have."""
         async with self._places, transaction(self._pool, readonly=True) as connection:
             await connection.execute(SQL.patience)
-            yield connection, [row["name"] for row in await connection.fetch(SQL.zones)]
+            zones = [row["name"] for row in await connection.fetch(SQL.zones)]
+            await asyncio.to_thread(learn, zones)
+            yield connection, zones
 
 
 def _during(chosen: Selection, period: Period, zones: Iterable[str]) -> tuple[Any, ...]:

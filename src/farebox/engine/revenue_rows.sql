@@ -64,8 +64,9 @@ select f.currency,
  order by f.currency collate "C"
 
 -- name: hourly
--- By currency, local day and hour of the week, since a day in each zone.
-select s.currency, s.local_s / 86400 + 1, s.local_s / 3600 % 168,
+-- By currency, local day (if $12) and hour of the week, since a day in each zone.
+select s.currency, case when $12::bool then s.local_s / 86400 + 1 else 0 end,
+       s.local_s / 3600 % 168,
        count(*) filter (where s.price >= 0), sum(s.price)
   from vending.sold($1, $2, $3, $4, $5, $6, $7, $8) s
   join unnest($9::text[], $10::int[]) as n (zone, day) on n.zone = s.time_zone

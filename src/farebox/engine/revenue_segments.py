@@ -5,6 +5,7 @@ to it. Products are numbered by name, which is what summaries group them by. Onl
 2040 are held. Nothing here decides which months, or for how long.
 """
 
+import asyncio
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Final
 from farebox.core.revenue import Places, Segment, Snapshot
 from farebox.domain import offsets
 from farebox.engine.revenue_feed import Seen, Sold
+from farebox.engine.revenue_figures import learn
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -182,6 +184,7 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
             made.feed(chunk)
 
         if kinds:
+            await asyncio.to_thread(learn, {row["time_zone"] for row in kinds if not row["kind"]})
             given = _numbered(numbers, kinds)
             await connection.copy_from_query(
                 SQL.columns, *span, *given, output=take, format="binary"

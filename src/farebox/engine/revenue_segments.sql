@@ -16,11 +16,9 @@ select pg_current_snapshot()::text
 -- The places (0), machines (1), products (2) and currencies (3) of the month, with their sales.
 select case when grouping(k.location) = 0 then 0 when grouping(k.machine) = 0 then 1
             when grouping(k.name) = 0 then 2 else 3 end as kind,
-       k.location, k.time_zone, k.machine, k.name, k.currency, sum(k.sales)::bigint as sales
-  from (select s.location, s.time_zone, s.machine, s.name, s.currency, count(*) as sales
-          from vending.revenuetransaction s
-         where s.occurred_at_ms >= $1 and s.occurred_at_ms < $2 and not s.excluded
-         group by 1, 2, 3, 4, 5) k
+       k.location, k.time_zone, k.machine, k.name, k.currency, count(*) as sales
+  from vending.revenuetransaction k
+ where k.occurred_at_ms >= $1 and k.occurred_at_ms < $2 and not k.excluded
  group by grouping sets ((k.location, k.time_zone), (k.machine), (k.name), (k.currency))
 
 -- name: columns

@@ -8,6 +8,7 @@ stand today. Hot and archived sales count alike. A day between two instants is o
 import re
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from litestar import get
@@ -117,7 +118,8 @@ def _period(fields: Fields) -> Period:
 
 async def _selection(made: Blueprint, request: Call, fields: Fields) -> Selection:
     """The places that the caller sees, of those named; the last argument to be read."""
-    machines, locations = fields.ids("machines"), fields.ids("locations")
+    # An empty array limits nothing, as in reports.
+    machines, locations = fields.ids("machines") or None, fields.ids("locations") or None
     currency = fields.optional_string("currency", pattern=_CURRENCY)
     fields.finish()
     require(principal(request), "revenuetransaction:read")
@@ -129,6 +131,7 @@ async def _selection(made: Blueprint, request: Call, fields: Fields) -> Selectio
     return Selection([row["id"] for row in seen], machines, currency)
 
 
+@lru_cache(maxsize=8192)
 def _text(day: int) -> str:
     return date.fromordinal(day).isoformat()
 
