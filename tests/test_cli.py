@@ -22,6 +22,8 @@ COMMANDS = [
     ["load"],
     ["user"],
     ["user", "create"],
+    ["isp"],
+    ["isp", "bootstrap"],
     ["openapi"],
     ["bench"],
     ["capacity"],

@@ -10,6 +10,7 @@ from farebox import __version__
 from farebox.cli.data import load, migrate, user
 from farebox.cli.document import openapi
 from farebox.cli.measuring import bench, capacity
+from farebox.cli.provider import isp
 from farebox.cli.serving import serve
 
 
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, load, user, openapi, bench, capacity):
+for command in (serve, migrate, load, user, isp, openapi, bench, capacity):
     main.add_command(command)

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address, ip_network
@@ -19,7 +20,8 @@ import msgspec
 from farebox.domain.errors import ForbiddenError, UnauthorizedError
 from farebox.engine.attempts import Restraint
 from farebox.engine.sealing import Sealer, about
-from farebox.storage.pool import Connection, Pool, storage_errors
+from farebox.locks import LocalAttempts
+from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -28,6 +30,8 @@ DEFAULT_SCOPES: Final = SCOPES[:5]
 # Failed attempts of one client with one token, and the span in which they count.
 FAILURES: Final = (20, 60)
 _KEY_BYTES: Final = 32
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
 _NOBODY: Final = hashlib.sha256(b"").digest()
 
 
@@ -134,6 +138,25 @@ class Credentials:
             SQL.add, token, account, hashed, sealed, list(scopes), self._clock()
         )
         return key
+
+
+async def bootstrap(
+    pool: Pool, clock: Callable[[], int], sealer: Sealer, account: str, token: str | None,
+    time_zone: str, currency: str, scopes: Iterable[str],
+) -> tuple[str, str] | None:  # fmt: skip
+    """A root account, if there is none of the name, and a credential of it: token and key.
+
+    None when the account or the token is ill-formed, or the token taken.
+    """
+    name = token or f"t-{secrets.token_hex(8)}"
+    if not (_ACCOUNT.fullmatch(account) and _TOKEN.fullmatch(name)):
+        return None
+    made = Credentials(pool, clock, sealer, Restraint(LocalAttempts(*FAILURES)))
+    async with transaction(pool) as connection:
+        if await connection.fetchval(SQL.is_taken, name):
+            return None
+        await connection.execute(SQL.add_account, account, time_zone, currency, clock())
+        return name, await made.add(connection, account, name, scopes)
 
 
 def _basic(header: str | None) -> tuple[str, str]:

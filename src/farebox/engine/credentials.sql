@@ -24,3 +24,12 @@ select distinct on (a.id) a.id, a.expose_api_key, c.token, c.key_sealed
   from isp.account a join isp.credential c on c.account = a.id and c.enabled
  where a.id = any($1::text[])
  order by a.id, c.created_at_ms, c.token
+
+-- name: is_taken
+-- Whether a token is in use.
+select exists (select from isp.credential where token = $1)
+
+-- name: add_account
+-- A root account.
+insert into isp.account (id, time_zone, currency, created_at_ms) values ($1, $2, $3, $4)
+on conflict do nothing

@@ -5,7 +5,6 @@ begin on the fresh fixture.
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from farebox.outbound.simulators import BEHAVIOURS, Simulators
 from farebox.settings import from_environment
 from farebox.storage.joining import joined
 from tests.api.conftest import Api
+from tests.api.isp.basic import basic
 from tests.api.standing import behind
 from tests.clocks import SettableClock
 from tests.servers import Databases
@@ -73,8 +73,7 @@ def authorization(cred: str) -> dict[str, str]:
     if cred == "none":
         return {}
     token, _, key = cred.partition(":")
-    pair = f"{token}:{key or KEYS[token]}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {"Authorization": basic(token, key or KEYS[token])}
 
 
 @asynccontextmanager

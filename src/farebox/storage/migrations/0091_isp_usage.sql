@@ -1,4 +1,4 @@
--- What subscribers use and pay: sessions, quota, cycles, collections, renewals, messages (isp.md 2).
+-- What subscribers use and pay: sessions, quota, cycles, collections, messages (isp.md 2).
 
 -- Devices of the network
 
