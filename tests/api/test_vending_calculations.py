@@ -293,3 +293,38 @@ async def test_errors_in_ones_own_words(api: Api) -> None:
         told = (await nora.post("/report/errors/quantity", BODY)).json()["period1"]["data"]
         assert expected == told[1]["error"]
         assert expected == (await nora.get("/log/summary?days=60")).json()[1]["error"]
+
+
+CSV = "/export/transactions?period1[startDate]=2019-03-01&period1[endDate]=2019-03-02"
+RIGHTS: tuple[tuple[str, str, str, Any, int], ...] = (
+    *(("machine:read", "POST", path, BODY, 403) for path in PATHS.values()),
+    *(("report:read", "POST", path, BODY, 200) for path in PATHS.values()),
+    # What is wrong with a question is told before who may ask it.
+    ("machine:read", "POST", "/report/products", {}, 400),
+    ("export:read", "GET", CSV, None, 403),
+    ("revenuetransaction:read", "GET", CSV, None, 403),
+    ("export:read,revenuetransaction:read", "GET", CSV, None, 200),
+    ("report:read", "POST", "/report", {}, 403),
+    ("report:write", "POST", "/report", {}, 201),
+    ("report:read", "PATCH", "/report/1", {"name": "x"}, 403),
+    ("report:read", "PUT", "/report/1/machines/80", None, 403),
+    ("report:read", "DELETE", "/report/1/machines/80", None, 403),
+    ("report:read", "GET", "/log/last", None, 403),
+    ("report:read", "GET", "/log/summary", None, 403),
+    ("log:read", "GET", "/log/last", None, 200),
+    ("log:read", "GET", "/log/summary", None, 200),
+)
+
+
+async def test_rights(api: Api) -> None:
+    """Who may ask: reports, files, saved reports and logs have rights of their own."""
+    await fill(api)
+    nora, device = await api.login("nora"), await api.device()
+    for granted, method, path, body, status in RIGHTS:
+        await api.execute(
+            "update vending.usergroup set permissions = $1 where id = 2", granted.split(",")
+        )
+        api.services.access.forget()
+        answer = await nora.send(method, path, body)
+        assert status == answer.status_code, (granted, method, path, answer.text)
+        assert 403 == (await device.send(method, path, body)).status_code

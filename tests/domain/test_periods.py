@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from farebox.domain.errors import InvalidError
 from farebox.domain.periods import Period, edge, period, written
-from farebox.domain.windows import zone
+from farebox.domain.windows import zone, zone_names
 
 
 def spans(start: str, end: str, where: str = "Europe/Amsterdam") -> list[tuple[str, str]]:
@@ -104,6 +104,13 @@ def test_three_years_are_a_period() -> None:
     """Exactly three years, and a second told with two offsets, are not."""
     period(edge("2019-01-01"), edge("2021-12-31", is_end=True))
     period(edge("2019-02-07T10:00:00+02:00"), edge("2019-02-07T09:00:00+01:00"))
+
+
+@pytest.mark.parametrize("day", ["0002-01-01", "9998-12-31"])
+def test_the_ends_of_the_calendar(day: str) -> None:
+    """The first and the last day that can be told are periods in every zone."""
+    asked = period(edge(day), edge(day, is_end=True))
+    assert all(len(asked.spans(zone(name))) == 1 for name in zone_names())
 
 
 @pytest.mark.parametrize(

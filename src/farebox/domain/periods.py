@@ -7,7 +7,7 @@ the span begins or ends with the jump. An edge with an offset is one instant eve
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -83,11 +83,12 @@ def period(start: Edge, end: Edge) -> Period:
 
 
 def years_later(wall: datetime, years: int) -> datetime:
-    """The same date and time so many years later, or the end of February."""
+    """The same date and time so many years later, or the end of February; at most in 9999."""
+    year = min(wall.year + years, MAXYEAR)
     try:
-        return wall.replace(year=wall.year + years)
+        return wall.replace(year=year)
     except ValueError:
-        return wall.replace(year=wall.year + years, day=28)
+        return wall.replace(year=year, day=28)
 
 
 def _since(given: Edge, zone: ZoneInfo) -> list[Span]:
