@@ -5,12 +5,20 @@ import random
 from collections.abc import Iterable
 from typing import Any, cast
 
+from farebox.demo import load_fixture
+from farebox.domain import records as record
+from farebox.domain.errors import UnavailableError
 from farebox.domain.instants import parse
 from farebox.domain.sales import period
+from farebox.engine.access import Principal
+from farebox.engine.ingestion import Batch, Ingestion
 from farebox.engine.revenue_columns import Columns
+from farebox.engine.revenue_feed import KEPT_S
 from farebox.engine.revenue_figures import Adder, Selection
-from farebox.engine.revenue_rows import Rows
+from farebox.engine.revenue_rows import WAITING_MAX, Rows
+from farebox.storage.partitions import MONTHLY, make_ahead
 from farebox.storage.pool import Pool
+from tests.clocks import SettableClock
 from tests.engine.sales import COLUMNS, Sale, Slow, some_sales, store, values
 from tests.golden import ms
 
@@ -211,3 +219,59 @@ async def test_a_question_has_its_months_read(pool: Pool) -> None:
     server._rows = cast("Rows", None)
     assert expected == await server.daily(EVERYWHERE, SPRING)
     running.cancel()
+
+
+async def test_reports_of_devices_are_appended(pool: Pool, clock: SettableClock) -> None:
+    """What ingestion stores is told to the columns, which need not read anything again."""
+    await load_fixture(pool, clock())
+    server = await columns(pool, [2026 * 12 + 2])
+    month = server._months[2026 * 12 + 2]
+    gateway = Principal(kind="device", id=80, name="gw-0080", group=2, machine=80)
+    for first in (1, 3):
+        sales = [record.Sale(remote=first + n, at_ms=clock(), price=100, plu=1) for n in (0, 1)]
+        batch = Batch(sales, [None, None], lambda _: b"")
+        assert 2 == (await Ingestion(pool, clock).sales(gateway, batch)).accepted
+        day = parse("2026-03-10")
+        [figures] = await server.daily(Selection([2]), period(day, day))
+        assert (first + 1, 100 * (first + 1)) == (figures.units, figures.total)
+    assert (month, 4) == (server._months[2026 * 12 + 2], server.sales)
+
+
+async def test_what_ends_the_trust_in_columns(pool: Pool) -> None:
+    """A feed not looked at for long, and a partition that goes, have everything read anew."""
+    stored = some()
+    await store(pool, stored)
+    seconds = [0.0]
+    server = Columns(pool, bytes_max=1 << 24, monotonic=lambda: seconds[0])
+    for _ in range(2):
+        await server.read(MONTHS)
+        seconds[0] += KEPT_S / 4
+        await server.look()
+        assert len(server._months) == len(MONTHS)
+        seconds[0] += KEPT_S
+        await server.look()
+        assert {} == server._months
+    await server.read(MONTHS)
+    part = f"{SALES}_rest"
+    await pool.execute(f"alter table {SALES} detach partition {part}")
+    assert [] == await server.daily(EVERYWHERE, SPRING)
+    assert {} == server._months
+
+
+async def test_rows_move_to_their_month_meanwhile(pool: Pool) -> None:
+    """A month whose partition is made while it is read is read whole."""
+    stored = some(2000)
+    await store(pool, stored)
+    server = await columns(pool, ())
+    tables = [one for one in MONTHLY if one.table == SALES]
+    await asyncio.gather(server.read(MONTHS), make_ahead(pool, FROM_MS, ahead=5, tables=tables))
+    assert await Slow(stored).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
+
+
+async def test_waiting_is_bounded(pool: Pool) -> None:
+    """Beyond a hundred questions to the rows at once, others are told to come again."""
+    rows, day = Rows(pool), parse("2026-01-01")
+    asked = [rows.daily(EVERYWHERE, period(day, day)) for _ in range(WAITING_MAX + 5)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert 5 == sum(isinstance(one, UnavailableError) for one in told)
+    assert [] == await rows.daily(EVERYWHERE, period(day, day))

@@ -130,7 +130,7 @@ class Columns:
     async def to_date(self, chosen: Selection, now_ms: int) -> list[ToDate]:
         """By currency; currencies with sales this week or this year."""
         dates = self._dates(now_ms)
-        first = min((min(one.week[0], one.year[0]) for one in dates), default=_EPOCH_DAY)
+        first = min(min(one.week[0], one.year[0]) for one in dates)
         held = await self._hold(_instant(first) - DAY_S, now_ms // 1000 + 1)
         if held is None or len(dates) != len(self._numbers.zones):
             return await self._rows.to_date(chosen, now_ms)
@@ -157,7 +157,7 @@ class Columns:
     async def hourly(self, chosen: Selection, now_ms: int, *, by_day: bool) -> list[Hourly]:
         """Since local midnight of the date three months earlier."""
         dates = self._dates(now_ms)
-        first = min((one.quarter for one in dates), default=_EPOCH_DAY)
+        first = min(one.quarter for one in dates)
         held = await self._hold(_instant(first) - DAY_S, now_ms // 1000 + 1)
         if held is None or len(dates) != len(self._numbers.zones):
             return await self._rows.hourly(chosen, now_ms, by_day=by_day)
@@ -184,8 +184,8 @@ class Columns:
         ]
 
     def _dates(self, now_ms: int) -> list[Today]:
-        """What the date is in each zone by its number."""
-        return [*todays(self._numbers.zones, now_ms).values()]
+        """What the date is in each zone by its number; in UTC where none is known yet."""
+        return [*todays(self._numbers.zones or ("UTC",), now_ms).values()]
 
     def _during(
         self,

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from farebox.domain import offsets
+from farebox.domain.errors import UnavailableError
 from farebox.domain.sales import DAY_S, EPOCH_S, Period
 from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate, learn, todays
 from farebox.storage.pool import Connection, Pool, transaction
@@ -19,6 +20,7 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 AT_ONCE: Final = 2
+WAITING_MAX: Final = 100
 
 
 class Rows:
@@ -27,6 +29,7 @@ class Rows:
     def __init__(self, pool: Pool, *, at_once: int = AT_ONCE) -> None:
         self._pool = pool
         self._places = asyncio.Semaphore(at_once)
+        self._asked = 0
 
     async def daily(self, chosen: Selection, period: Period) -> list[Daily]:
         """By currency, then day; days with sales only."""
@@ -72,12 +75,21 @@ class Rows:
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[tuple[Connection, list[str]]]:
-        """A connection with patience, and the zones that sales have."""
-        async with self._places, transaction(self._pool, readonly=True) as connection:
-            await connection.execute(SQL.patience)
-            zones = [row["name"] for row in await connection.fetch(SQL.zones)]
-            await asyncio.to_thread(learn, zones)
-            yield connection, zones
+        """A connection with patience, and the zones that sales have.
+
+        Raises UnavailableError (busy) where too many wait for one.
+        """
+        if self._asked >= WAITING_MAX:
+            raise UnavailableError("Too many reports are asked for at once; try again", "busy")
+        self._asked += 1
+        try:
+            async with self._places, transaction(self._pool, readonly=True) as connection:
+                await connection.execute(SQL.patience)
+                zones = [row["name"] for row in await connection.fetch(SQL.zones)]
+                await asyncio.to_thread(learn, zones)
+                yield connection, zones
+        finally:
+            self._asked -= 1
 
 
 def _during(chosen: Selection, period: Period, zones: Iterable[str]) -> tuple[Any, ...]:

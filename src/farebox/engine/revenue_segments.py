@@ -172,7 +172,7 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
     """Read a month from the rows. Raises OverBudgetError where it does not fit."""
     span = _start_s(month) * 1000, _start_s(month + 1) * 1000
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-        for statement in (SQL.patience, SQL.sorting):
+        for statement in (SQL.patience, SQL.sorting, SQL.stillness):
             await connection.execute(statement)
         made = Month(numbers, Seen.of(await connection.fetchval(SQL.snapshot)))
         kinds = await connection.fetch(SQL.kinds, *span)
