@@ -182,7 +182,7 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"period1": {**PERIOD, "referenceDate": "now"}}, "period1.referenceDate",
      "invalid_parameter"),
     ({"period1": {**PERIOD, "startDate": "2019-03-12"}}, "period1", "invalid_range"),
-    ({"period1": {**PERIOD, "startDate": "2016-03-11"}}, "period1", "invalid_range"),
+    ({"period1": {**PERIOD, "startDate": "2016-03-10"}}, "period1", "invalid_range"),
     ({**BODY, "period2": []}, "period2", "invalid_parameter"),
     ({**BODY, "machines": "80"}, "machines", "invalid_parameter"),
     ({**BODY, "locationGroups": [0]}, "locationGroups", "invalid_parameter"),

@@ -62,6 +62,7 @@ EXAMPLES = (
     Example("VEND-LOG-LAST", "GET", "/log/last?machine=81", answer=[]),
     Example("VEND-LOG-LAST", "GET", "/log/last?machine=80", answer=[], by="sam"),
     Example("VEND-LOG-LAST", "GET", "/log/last?machine=x", None, 400),
+    Example("VEND-LOG-LAST", "GET", "/log/last?machines=80", None, 400),
     *(
         Example("VEND-LOG-SUMMARY", "GET", f"/log/summary{query}",
                 answer=[{"code": "CM_REBOOT", "error": "CM_REBOOT", "summary": 1}])
@@ -75,7 +76,7 @@ EXAMPLES = (
     Example("VEND-LOG-SUMMARY", "GET", "/log/summary", answer=[], by="sam"),
     *(
         Example("VEND-LOG-SUMMARY", "GET", f"/log/summary?{query}", None, 400)
-        for query in ("limit=31", "limit=0", "days=367", "machines[]=x", "locations=2,,3")
+        for query in ("limit=31", "limit=0", "days=367", "machines[]=x", "machine=80")
     ),
     # What lies at another's place does not exist.
     *(

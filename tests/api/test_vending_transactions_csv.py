@@ -84,6 +84,8 @@ WRONG: tuple[tuple[dict[str, str], str | None, str], ...] = (
     ({"period1[endDate]": "2018-12-31"}, "period1", "invalid_range"),
     ({"period1": "x"}, "period1", "invalid_parameter"),
     ({"machines[]": "x"}, "machines", "invalid_parameter"),
+    ({"machine": "80"}, "machine", "unknown_field"),
+    ({"_": "1552388400"}, None, ""),
 )
 
 

@@ -89,8 +89,8 @@ def test_membership_is_what_the_wall_shows(
         ("2019-02-07", "2019-02-06"),
         ("2019-02-07 10:00:01", "2019-02-07 10:00:00"),
         ("2019-02-07T10:00:00+02:00", "2019-02-07T10:00:00+03:00"),
-        ("2019-02-07", "2022-02-07"),
-        ("2020-02-29", "2023-02-28"),
+        ("2019-02-07", "2022-02-08"),
+        ("2020-02-29", "2023-03-01"),
     ],
 )
 def test_what_is_no_period(start: str, end: str) -> None:
@@ -101,8 +101,9 @@ def test_what_is_no_period(start: str, end: str) -> None:
 
 
 def test_three_years_are_a_period() -> None:
-    """Exactly three years, and a second told with two offsets, are not."""
-    period(edge("2019-01-01"), edge("2021-12-31", is_end=True))
+    """From a date to the same date three years later; a second that is told with two offsets."""
+    period(edge("2019-01-01"), edge("2022-01-01", is_end=True))
+    period(edge("2020-02-29"), edge("2023-02-28", is_end=True))
     period(edge("2019-02-07T10:00:00+02:00"), edge("2019-02-07T09:00:00+01:00"))
 
 

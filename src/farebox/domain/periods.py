@@ -7,7 +7,7 @@ the span begins or ends with the jump. An edge with an offset is one instant eve
 """
 
 import re
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -77,18 +77,18 @@ def period(start: Edge, end: Edge) -> Period:
     first, last = (start.instant, end.instant) if both else (start.wall, end.wall)
     if first is None or last is None or first > last:
         raise InvalidError("The period ends before it starts", "invalid_range")
-    if end.wall >= years_later(start.wall, YEARS_MAX):
+    if end.wall.date() > years_later(start.wall.date(), YEARS_MAX):
         raise InvalidError(f"The period is longer than {YEARS_MAX} years", "invalid_range")
     return Period(start, end)
 
 
-def years_later(wall: datetime, years: int) -> datetime:
-    """The same date and time so many years later, or the end of February; at most in 9999."""
-    year = min(wall.year + years, MAXYEAR)
+def years_later(day: date, years: int) -> date:
+    """The same date so many years later, or the end of February; at most in 9999."""
+    year = min(day.year + years, MAXYEAR)
     try:
-        return wall.replace(year=year)
+        return day.replace(year=year)
     except ValueError:
-        return wall.replace(year=year, day=28)
+        return day.replace(year=year, day=28)
 
 
 def _since(given: Edge, zone: ZoneInfo) -> list[Span]:

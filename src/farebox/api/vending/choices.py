@@ -38,14 +38,15 @@ def planted(
 ) -> dict[str, Any]:
     """A query as the tree that a body is: `period1[startDate][year]=0&machines[]=2&machines=3,4`.
 
-    Names in `lists` are lists, whose texts may be comma lists.
+    Names in `lists` are lists, whose texts may be comma lists; a name that begins with `_` is
+    somebody else's.
     """
     tree: dict[str, Any] = {}
     for key, value in pairs:
         name, *rest = key.replace("]", "").split("[")
         if name in lists:
-            tree.setdefault(name, []).extend(value.split(",") if value else [])
-        else:
+            tree.setdefault(name, []).extend(part for part in value.split(",") if part.strip())
+        elif not name.startswith("_"):
             _plant(tree, [name, *rest], value)
     return tree
 

@@ -19,9 +19,10 @@ from farebox.api.operations import documented
 from farebox.api.vending import tenancy
 from farebox.api.vending.blueprint import CRITERIA, Blueprint, Exposed, operations
 from farebox.api.vending.bodies import rows
-from farebox.api.vending.choices import planted, read_choice
+from farebox.api.vending.choices import NAMES, read_choice
 from farebox.api.vending.dialect import Answer, Call, Fields, principal, reply, require
 from farebox.api.vending.fields import INT32_MAX
+from farebox.api.vending.revenue_query import arguments
 from farebox.api.vending.sight import counted
 from farebox.domain.instants import to_ms, wall_text
 from farebox.domain.windows import zone
@@ -228,7 +229,7 @@ def _last(made: Blueprint) -> HTTPRouteHandler:
     @get("/log/last", **documented("VEND-LOG-LAST", None, rows(LOG), query={"machine": int}))
     async def last_logs(request: Call) -> Answer:
         """The newest log of every machine, or of one."""
-        fields = Fields(request.query_params)
+        fields = arguments(request, ("machine",), ())
         machine = fields.optional_integer("machine", low=1, high=INT32_MAX)
         fields.finish()
         require(principal(request), "log:read")
@@ -250,7 +251,7 @@ def _summary(made: Blueprint) -> HTTPRouteHandler:
     @get("/log/summary", **documented("VEND-LOG-SUMMARY", None, list[LogSummary], query=query))
     async def summary(request: Call) -> Answer:
         """The codes that were told most often lately."""
-        fields = Fields(planted(request.query_params.multi_items()))
+        fields = arguments(request, ("limit", "days"), NAMES)
         choice = read_choice(fields)
         limit = fields.optional_integer("limit", low=1, high=30)
         days = fields.optional_integer("days", low=1, high=366)

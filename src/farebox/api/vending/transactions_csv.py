@@ -15,7 +15,7 @@ from litestar.response import Stream
 
 from farebox.api.operations import documented
 from farebox.api.vending.blueprint import Blueprint
-from farebox.api.vending.choices import planted, read_choice
+from farebox.api.vending.choices import NAMES, planted, read_choice
 from farebox.api.vending.dialect import Call, Fields, principal, reply, require
 from farebox.api.vending.periods import read_period
 from farebox.api.vending.wire_people import Message
@@ -60,7 +60,9 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
 
 
 def _asked(request: Call, now_ms: int) -> tuple[reports.Choice, Period, ZoneInfo]:
-    fields = Fields(planted(request.query_params.multi_items()))
+    # A browser's download brings its token in the query.
+    known = (_PERIOD, "timezone", *NAMES, "access_token")
+    fields = Fields(planted(request.query_params.multi_items()), known=known)
     zone, choice = _zone(fields), read_choice(fields)
     today = datetime.fromtimestamp(now_ms // 1000, zone).replace(tzinfo=None)
     period = read_period(fields, _PERIOD, today, required=True)
