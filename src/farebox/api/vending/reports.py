@@ -11,6 +11,7 @@ with the others when a report is made or changed. `manufactures`, as an update m
 
 from typing import Any, Final
 
+import msgspec
 from litestar import delete, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -85,6 +86,15 @@ REPORT = Resource(
     prepare=_prepare,
 )  # fmt: skip
 
+# What an update may hold, with the document's own spelling.
+_CHANGES: Final[Any] = msgspec.defstruct(
+    "ReportUpdate",
+    [("manufactures", list[int], msgspec.UNSET)],
+    bases=(shape(REPORT),),
+    kw_only=True,
+    module=__name__,
+)
+
 EXPOSED: Final = (
     Exposed(
         resource=REPORT,
@@ -143,7 +153,7 @@ def _update(made: Blueprint) -> list[HTTPRouteHandler]:
 
     path = "/report/{id:str}"
     return [
-        patch(path, **documented("VEND-REPORT-UPDATE", shape(REPORT), Message))(update),
+        patch(path, **documented("VEND-REPORT-UPDATE", _CHANGES, Message))(update),
         put(path, include_in_schema=False)(update),
     ]
 
