@@ -29,6 +29,7 @@ from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
 from farebox.api.vending.lane import Lane
 from farebox.api.vending.wire_device import VendingSpelling
+from farebox.engine import exchange
 from farebox.engine.access import Access
 from farebox.engine.attempts import Restraint
 from farebox.engine.campaigns import Campaigns
@@ -40,7 +41,6 @@ from farebox.engine.issuance import Issuance
 from farebox.engine.moving import SWEEP_S as MOVE_S
 from farebox.engine.network_keys import PURPOSE as NETWORK
 from farebox.engine.network_keys import NetworkKeys
-from farebox.engine.notices import JOB as NOTICE
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
 from farebox.engine.places import Places
 from farebox.engine.presence import DETECT_S, Presence
@@ -185,6 +185,7 @@ async def _build(
         ),
         metrics=Metrics(),
         provider=await _provider(settings, pool, clock, keys, stack),
+        exchange=_exchange(settings, pool, clock, keys, stack),
     )
 
 
@@ -206,6 +207,19 @@ async def _provider(
         simulators=simulators,
     )
     stack.push_async_callback(made.sms.close)
+    return made
+
+
+def _exchange(
+    settings: Settings, pool: Any, clock: Callable[[], int], keys: KeyRing, stack: AsyncExitStack
+) -> exchange.Exchange:
+    policy = exchange.Policy(
+        is_compatible=settings.pbx_error_status == "compat",
+        cdr_days_max=settings.pbx_cdr_max_days,
+        password_chars_min=settings.pbx_password_min_length,
+    )
+    made = exchange.build(pool, clock, keys.by_kid, partial(_attempts, settings, stack), policy)
+    stack.callback(made.operators.close)
     return made
 
 
@@ -286,7 +300,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
     pool, clock = services.pool, services.clock
     handlers: dict[str, Handler] = {"campaign.generate": services.issuance.generate}
     handlers |= services.sheets.handlers
-    handlers[NOTICE] = services.provider.notices.run
+    handlers |= services.provider.handlers
     if settings.smtp_url:
         mailer = Mailer(settings.smtp_url, settings.mail_from, clock)
 

@@ -77,6 +77,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Private networks that webhooks may reach, without TLS too.
     webhook_networks: tuple[str, ...] = ()
     access_log: bool = False
+    # http: refusals of the PBX family have HTTP statuses of their own; compat: most have 200.
+    pbx_error_status: str = "http"
+    # Longest span of days of a call history.
+    pbx_cdr_max_days: int = 92
+    pbx_password_min_length: int = 8
     # Only a demonstration's: far sides of the provider are simulated in the process.
     simulates: bool = False
 
@@ -193,6 +198,12 @@ def _currency(value: str) -> str:
     return value
 
 
+def _error_status(value: str) -> str:
+    if value not in ("http", "compat"):
+        raise ValueError("http or compat")
+    return value
+
+
 def _instant(value: str) -> int:
     try:
         instant = datetime.fromisoformat(value)
@@ -240,6 +251,9 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "device_commands": _commands,
     "webhook_networks": _networks,
     "access_log": _flag,
+    "pbx_error_status": _error_status,
+    "pbx_cdr_max_days": _whole(1, 3660),
+    "pbx_password_min_length": _whole(1, 128),
 }
 # Read by the build and by the tests, not by a running process.
 _ELSEWHERE: Final = frozenset(("FAREBOX_DEBUG",))

@@ -54,3 +54,4 @@ class Services(msgspec.Struct, kw_only=True):
     worker: Any = None
     metrics: Any = None
     provider: Any = None
+    exchange: Any = None

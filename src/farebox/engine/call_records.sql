@@ -1,0 +1,61 @@
+-- Call records of the hosted PBX (pbx.md 3.10, 4.3).
+
+-- name: visible
+-- The tenants whose calls a caller sees, or the one of a code.
+select t.id, t.time_zone from pbx.tenant t
+ where ($1 = '' or lower(t.code) = lower($1))
+   and ($2::bool or t.id in (select m.tenant from pbx.user_tenant m where m.person = $3))
+
+-- name: history
+-- A page of calls, each tenant's within its own span of instants; the bounds around all spans let
+-- the months before and after them be left alone.
+select c.*, t.code, t.time_zone
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as s (tenant, from_ms, until_ms)
+  join pbx.tenant t on t.id = s.tenant
+  join pbx.cdr c on c.tenant = s.tenant and c.start_ms >= s.from_ms and c.start_ms < s.until_ms
+ where c.start_ms >= $4::bigint and c.start_ms < $5::bigint
+   and ($6::text[] is null or c.firstdst = any ($6))
+   and ($7::text[] is null or c.disposition = any ($7))
+   and ($8::numeric is null or c.cc_cost >= $8)
+   and ($9::numeric is null or c.cc_cost <= $9)
+   and (c.start_ms, c.id) > ($10::bigint, $11::bigint)
+ order by c.start_ms, c.id
+ limit $12
+
+-- name: signing_key
+-- What cursors are signed with.
+select key from pbx.signing_key
+
+-- name: by_codes
+-- Tenants by their codes in small letters.
+select lower(code) as code, id, time_zone from pbx.tenant where lower(code) = any ($1::text[])
+
+-- name: claim
+-- The place of each key, locked: a new one, or where its record is.
+insert into pbx.cdr_key as k (tenant, uniqueid, sequence, start_ms, id)
+select g.tenant, g.uniqueid, g.sequence, g.start_ms, nextval('pbx.cdr_id')
+  from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])
+    with ordinality as g (tenant, uniqueid, sequence, start_ms, number)
+ order by g.number
+on conflict (tenant, uniqueid, sequence) do update set sequence = excluded.sequence
+returning k.tenant, k.uniqueid, k.sequence, k.start_ms, k.id, k.xmax = 0 as is_new
+
+-- name: stored
+-- The records at these places.
+select c.* from pbx.cdr c
+  join unnest($1::bigint[], $2::bigint[]) as g (id, start_ms)
+    on c.id = g.id and c.start_ms = g.start_ms
+
+-- name: remove
+-- Takes away what is to be replaced.
+delete from pbx.cdr c where c.id = any ($1::bigint[]) and c.start_ms = any ($2::bigint[])
+
+-- name: add
+-- The records, new ones and those in another's place.
+insert into pbx.cdr select * from jsonb_populate_recordset(null::pbx.cdr, $1::jsonb)
+
+-- name: move_keys
+-- Where replaced records are now.
+update pbx.cdr_key k set start_ms = g.start_ms
+  from jsonb_populate_recordset(null::pbx.cdr, $1::jsonb) as g
+ where k.tenant = g.tenant and k.uniqueid = g.uniqueid and k.sequence = g.sequence
