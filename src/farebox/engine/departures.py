@@ -11,6 +11,7 @@ from typing import Final
 from farebox.domain.errors import ConflictError, NotFoundError
 from farebox.engine.holding import hold
 from farebox.engine.metering import settle
+from farebox.engine.switching import end
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -61,14 +62,17 @@ class Departures:
                 )
             await settle(connection, number, now_ms)
             await connection.execute(SQL.turn, number, status, now_ms)
+            if status in _ENDS:
+                await end(connection, number, now_ms)
 
     async def delete(self, account: str, number: int, *, clears: bool) -> None:
-        """The end of a subscriber; open sessions are the network's to end."""
+        """The end of a subscriber, and of his sessions once that is committed."""
         now_ms = self._clock()
         async with transaction(self._pool) as connection:
             await hold(connection, account, number, now_ms)
             await settle(connection, number, now_ms)
             await connection.execute(SQL.delete, number, now_ms)
+            await end(connection, number, now_ms)
             for statement in (
                 SQL.forget_addresses,
                 SQL.forget_location,

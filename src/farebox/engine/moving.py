@@ -19,6 +19,7 @@ from farebox.engine.holding import hold
 from farebox.engine.metering import BANDWIDTH, Cycle, clear, settle
 from farebox.engine.renewals import BY_API, MOVE
 from farebox.engine.renewals import SQL as RENEWALS
+from farebox.engine.switching import emit
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -142,4 +143,4 @@ async def _apply(connection: Connection, row: Any, move: Move, at_ms: int, billi
         wall_clocks.day_of(at_ms, zone), None, "group move", at_ms,
     )  # fmt: skip
     # Once more, now under the new group's policy.
-    await settle(connection, number, at_ms)
+    await emit(connection, await settle(connection, number, at_ms), at_ms)

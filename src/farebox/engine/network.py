@@ -18,6 +18,7 @@ from farebox.domain.radius_packets import (
     COA,
     STATUS_SERVER,
     Content,
+    Packet,
     content_of,
 )
 from farebox.engine.limits import Limits
@@ -73,25 +74,47 @@ class Network:
         self, account: str, number: int, asked: Sequence[tuple[str, str]]
     ) -> tuple[list[bool], bool]:
         """Which open sessions took them, in the order of their start; whether any was heard of."""
-        row = await Subscribers(self._pool, self._clock).get(account, number)
+        await Subscribers(self._pool, self._clock).get(account, number)
         payload = [_content(name, value) for name, value in asked]
         await self._limits.take("coa", str(number))
-        async with storage_errors():
-            sessions = await self._pool.fetch(SQL.sessions, number, self._clock(), SILENCE_MS)
+        sessions = await self.sessions(number)
         if not sessions:
             raise ConflictError(f"User {number} is offline", "user_offline")
         if not any(session["coa_enabled"] for session in sessions):
             raise UnavailableError("No device takes requests", "radius_not_configured")
-        answers = await asyncio.gather(
-            *(self._one(session, row["username"], payload) for session in sessions)
-        )
+        answers = await self.tell(sessions, COA, [payload] * len(sessions))
         took = [a is not None and a.code == ACKS[COA] for a in answers]
         return took, any(answer is not None for answer in answers)
 
-    async def _one(self, session: Any, username: str, payload: Sequence[Content]) -> Any:
+    async def sessions(self, number: int) -> list[Any]:
+        """The open sessions of a subscriber, whoever he is, in the order of their start."""
+        async with storage_errors():
+            return list(await self._pool.fetch(SQL.sessions, number, self._clock(), SILENCE_MS))
+
+    async def tell(
+        self, sessions: Sequence[Any], code: int, contents: Sequence[Sequence[Content]]
+    ) -> list[Packet | None]:
+        """What each session's device answers; a session that it no longer knows is closed."""
+        answers = await asyncio.gather(
+            *(self._one(*one, code) for one in zip(sessions, contents, strict=True))
+        )
+        unknown = [
+            session["id"]
+            for session, answer in zip(sessions, answers, strict=True)
+            if answer is not None and answer.error_cause == _SESSION_UNKNOWN
+        ]
+        if unknown:
+            async with storage_errors():
+                await self._pool.execute(SQL.close, unknown, self._clock())
+        return answers
+
+    async def _one(self, session: Any, payload: Sequence[Content], code: int) -> Packet | None:
         if not session["coa_enabled"]:
             return None
-        named = [("User-Name", username), ("Acct-Session-Id", session["acct_session_id"])]
+        named = [
+            ("User-Name", session["username"]),
+            ("Acct-Session-Id", session["acct_session_id"]),
+        ]
         if session["identifier"]:
             named.append(("NAS-Identifier", session["identifier"]))
         else:
@@ -102,11 +125,8 @@ class Network:
         contents = [*(_content(name, value) for name, value in named), *payload]
         device = self._device("nas", session["ip"], session["coa_port"], session)
         told = await self._radius.ask(
-            device, COA, secrets.randbelow(256), contents, wait_s=self.session_wait_s
+            device, code, secrets.randbelow(256), contents, wait_s=self.session_wait_s
         )
-        if told.answer is not None and told.answer.error_cause == _SESSION_UNKNOWN:
-            async with storage_errors():
-                await self._pool.execute(SQL.close, session["id"], self._clock())
         return told.answer
 
     async def statistics(self, account: str, kind: str, caller: str) -> list[str]:

@@ -13,7 +13,8 @@ import msgspec
 from farebox.domain.errors import NotFoundError
 from farebox.domain.quotas import Policy
 from farebox.engine.holding import hold
-from farebox.engine.metering import settle
+from farebox.engine.metering import VENDOR, settle
+from farebox.engine.switching import emit
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -49,7 +50,10 @@ class Overrides:
             since_ms = before.since_ms if before is not None and is_same else now_ms
             await connection.execute(SQL.set, number, kind, kept, sets, since_ms, by)
             await connection.execute(SQL.touch, number, now_ms)
-            await settle(connection, number, now_ms)
+            if kind == VENDOR:
+                # Sets have no names: what sessions hold of the old ones is not of the new ones.
+                await connection.execute(SQL.forget_applied, number)
+            await emit(connection, await settle(connection, number, now_ms), now_ms)
 
     async def remove(self, account: str, number: int, kind: str) -> None:
         """What holds for all of his group holds for him again."""
@@ -59,4 +63,4 @@ class Overrides:
             await settle(connection, number, now_ms)
             if await connection.fetchval(SQL.remove, number, kind):
                 await connection.execute(SQL.touch, number, now_ms)
-                await settle(connection, number, now_ms)
+                await emit(connection, await settle(connection, number, now_ms), now_ms)

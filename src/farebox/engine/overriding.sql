@@ -26,3 +26,7 @@ delete from isp.quota_override where subscriber = $1 and kind = $2 returning tru
 -- name: touch
 -- He was changed.
 update isp.subscriber set updated_at_ms = $2 where id = $1
+
+-- name: forget_applied
+-- Nobody knows what his sessions hold.
+update isp.session set applied_attributes = 0 where subscriber = $1 and stopped_at_ms is null

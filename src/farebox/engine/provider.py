@@ -1,7 +1,7 @@
 """The internet provider's use-cases as one bundle, built once for a process."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -17,12 +17,14 @@ from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
 from farebox.engine.moving import Moves
 from farebox.engine.network import Network
+from farebox.engine.notices import JOB as NOTICE
 from farebox.engine.notices import Notices
 from farebox.engine.overriding import Overrides
 from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
+from farebox.engine.switching import END, SWITCH, Switching
 from farebox.locks import Attempts
 from farebox.outbound.simulators import Simulators
 from farebox.outbound.sms import Sms
@@ -47,12 +49,22 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     departures: Departures
     passwords: KeptPasswords
     network: Network
+    switching: Switching
     notices: Notices
     addressing: Addressing
     limits: Limits
     sms: Sms
     # The far sides of a demonstration; None beside real accounts.
     simulators: Simulators | None
+
+    @property
+    def handlers(self) -> dict[str, Callable[[dict[str, Any], int], Awaitable[None]]]:
+        """The jobs of the outbox that are the provider's, by kind."""
+        return {
+            NOTICE: self.notices.run,
+            SWITCH: self.switching.switch,
+            END: self.switching.end,
+        }
 
 
 def build(
@@ -77,6 +89,7 @@ def build(
     metering = Metering(pool, clock)
     passwords = KeptPasswords(pool, clock, sealer, limits)
     notices = Notices(pool, clock, moving, sealer, sms, ports)
+    network = Network(pool, clock, sealer, limits, ports)
     return Provider(
         credentials=Credentials(pool, clock, sealer, failures),
         audit=Audit(pool, clock),
@@ -90,7 +103,8 @@ def build(
         overrides=Overrides(pool, clock),
         departures=Departures(pool, clock),
         passwords=passwords,
-        network=Network(pool, clock, sealer, limits, ports),
+        network=network,
+        switching=Switching(pool, clock, moving, network),
         notices=notices,
         addressing=Addressing(pool, clock, notices, metering, passwords, limits),
         limits=limits,

@@ -93,11 +93,18 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Provider]:
             yield Provider(Api(app, client, services, clock))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for all tests of the provider."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
 def provider(
     databases: Databases, loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Provider]:
-    """The provider's API on a database of the module's own."""
+    """The provider's API on a database that only its tests use."""
     dsn = databases.create()
     made = opened(dsn, tmp_path_factory.mktemp("isp"))
     yield loop.run(made.__aenter__())

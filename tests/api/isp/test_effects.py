@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from farebox.domain.attributes import MIKROTIK
+from farebox.domain.errors import InvalidError
 from tests.api.isp.conftest import Provider
 
 Play = Callable[..., Awaitable[None]]
@@ -283,6 +284,97 @@ def test_visits_are_checked(fresh: Any) -> None:
             "select card_last4, card_expiration from isp.payment_collection where card_last4 <> ''"
         )
         assert [("1111", "12/2027")] == [tuple(row) for row in rows]
+
+    fresh(body)
+
+
+async def work(provider: Provider, connection: Any) -> int:
+    """Runs the jobs that wait for the network, once; how many there were."""
+    rows = await connection.fetch(
+        "delete from farebox.outbox where kind in ('isp.switch', 'isp.disconnect')"
+        " returning kind, payload"
+    )
+    provider.simulators.seen["nas"].clear()
+    for row in rows:
+        await provider.api.services.provider.handlers[row["kind"]](row["payload"], 1)
+    return len(rows)
+
+
+def test_the_network_learns_another_speed(fresh: Any) -> None:
+    """One request with the speed in the vendor's words; none for the same again."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        for _ in range(2):
+            await provider.post("override_user_bandwidth", MONTHLY)
+        assert 1 == await work(provider, connection)
+        [(code, contents)] = provider.simulators.seen["nas"]
+        assert 43 == code
+        limit = b"512000/512000 0 0 0 0 512000/512000"
+        assert (MIKROTIK, 8, limit) in contents
+        assert 12 == await connection.fetchval("select max(applied_template) from isp.session")
+        await provider.post("override_user_bandwidth", {"userId": "1"})
+        assert 1 == await work(provider, connection)
+        assert 11 == await connection.fetchval("select max(applied_template) from isp.session")
+        assert 0 == await connection.fetchval("select count(*) from isp.switch")
+
+    fresh(body)
+
+
+def test_a_switch_that_is_no_longer_needed_is_not_sent(fresh: Any) -> None:
+    """The job works out anew what applies."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        await provider.post("override_user_bandwidth", MONTHLY)
+        await provider.post("override_user_bandwidth", {"userId": "1"})
+        assert 1 == await work(provider, connection)
+        assert 0 == len(provider.simulators.seen["nas"])
+
+    fresh(body)
+
+
+def test_a_silent_device_is_asked_again(fresh: Any) -> None:
+    """With growing delays; after the last the job ends visibly, and the switch may open anew."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        provider.simulators.behaviour["nas"] = "silent"
+        await provider.post("override_user_bandwidth", MONTHLY)
+        for _ in range(5):
+            assert 1 == await work(provider, connection)
+        with pytest.raises(InvalidError):
+            await work(provider, connection)
+        assert 0 == await connection.fetchval("select count(*) from isp.switch")
+
+    fresh(body)
+
+
+def test_attributes_of_one_subscriber_are_sent(fresh: Any) -> None:
+    """Those that are replies, and not what is only checked."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        attribute = {"vendor": "Mikrotik", "attribute": "Mikrotik-Address-List", "equals": ":="}
+        data = [
+            {**attribute, "type": "reply", "value": "slow"},
+            {**attribute, "type": "check", "value": "never"},
+        ]
+        call = {"userId": 1, "vendorRestriction": "on", "vendorReset": "always"}
+        await provider.post("override_user_vendor_attributes", json={**call, "vendorData": data})
+        assert 1 == await work(provider, connection)
+        [(_, contents)] = provider.simulators.seen["nas"]
+        assert [b"slow"] == [value for vendor, _, value in contents if vendor == MIKROTIK]
+
+    fresh(body)
+
+
+def test_a_deleted_subscriber_is_disconnected(fresh: Any) -> None:
+    """His open session is ended by its device, after the fact."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        await provider.get("delete_user/1")
+        assert 1 == await work(provider, connection)
+        [(code, contents)] = provider.simulators.seen["nas"]
+        assert (40, True) == (code, (0, 44, b"8ab937") in contents)
+        open_ = "select count(*) from isp.session where stopped_at_ms is null"
+        assert 0 == await connection.fetchval(open_)
 
     fresh(body)
 
