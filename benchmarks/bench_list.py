@@ -4,9 +4,15 @@ Both answer inside the same framework to the same caller, with the same rows, th
 sign-in; the handwritten one knows its one question in advance. Compared is the processor time of
 the serving process per request, in turns; the database's share is the same for both. The world has
 a million machines (100 000 when quick), of which the caller sees a hundredth.
+
+`python -m benchmarks.bench_list scale` asks for many kinds of pages: for somebody whose thousand
+machines are all there are, for somebody whose thousand are among a million, and for somebody who
+sees ten thousand of those. There are ten thousand groups in either world.
 """
 
+import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -38,6 +44,23 @@ PASSWORD = "a list of machines"
 QUERY = "where[active]=1&where[tag]=tag 0&sort=name&limit=100"
 CLIENTS = 8
 ROUNDS = 9
+# What is asked for in worlds of two sizes.
+PAGES = {
+    "page": "/machine?limit=100",
+    "tenth page": "/machine?limit=100&skip=900&sort=name desc",
+    "filter, sort": f"/machine?{QUERY}",
+    "by hostname": "/machine?where[hostname]=host-999",
+    "by text": "/machine?where[name][contains]=77&sort=name&limit=100",
+    "one": "/machine?where[id]=999",
+    "offline": "/machine/offline?limit=100",
+    "ok": "/machine/status/ok?limit=100",
+    "alarm": "/machine/status/alarm?limit=100",
+    "gateways": "/machine/gateways?limit=100",
+    "of a place": "/location?where[name]=location 77",
+    "locations": "/location?where[city]=city 7&limit=100",
+}
+# Who asks in the world of a thousand machines and in that of a million.
+CALLERS = {1_000: ("all",), 1_000_000: ("ten", "lister")}
 
 Say = Callable[[str], None]
 _encode = msgspec.json.Encoder().encode
@@ -72,12 +95,15 @@ def by_hand(services: Services) -> ASGI:
     return made
 
 
-async def ask(app: ASGI, header: str) -> tuple[dict[bytes, bytes], bytes]:
+async def ask(
+    app: ASGI, header: str, page: str = f"/machine?{QUERY}"
+) -> tuple[dict[bytes, bytes], bytes]:
     """One request, without a socket, which would cost both sides the same."""
+    path, _, query = page.partition("?")
     scope: dict[str, Any] = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-        "scheme": "http", "path": "/vending/machine", "raw_path": b"/vending/machine",
-        "query_string": quote(QUERY, safe="=&").encode(), "root_path": "", "state": {},
+        "scheme": "http", "path": f"/vending{path}", "raw_path": f"/vending{path}".encode(),
+        "query_string": quote(query, safe="=&").encode(), "root_path": "", "state": {},
         "headers": [(b"authorization", header.encode()), (b"host", b"farebox.test")],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
@@ -99,9 +125,9 @@ async def ask(app: ASGI, header: str) -> tuple[dict[bytes, bytes], bytes]:
 async def world(beside: Fleet, machines: int, say: Say) -> AsyncIterator[tuple[Services, ASGI]]:
     """The application on a database with so many machines."""
     pool = await open_pool(beside.dsn, max_size=1, statement_timeout_ms=600_000)
-    await pool.execute("create database lists")
+    await pool.execute(f"create database lists_{machines}")
     await pool.close()
-    dsn = urlunsplit(urlsplit(beside.dsn)._replace(path="/lists"))
+    dsn = urlunsplit(urlsplit(beside.dsn)._replace(path=f"/lists_{machines}"))
     await migrate(dsn)
     say(f"list: filling {machines:,} machines")
     pool = await open_pool(dsn, max_size=1, statement_timeout_ms=600_000)
@@ -120,7 +146,8 @@ async def world(beside: Fleet, machines: int, say: Say) -> AsyncIterator[tuple[S
                 "FAREBOX_STATEMENT_TIMEOUT_MS": "60000",
             }
         )
-        async with open_services(settings) as services:
+        # Ten minutes after everything was made, so that nothing is offline yet.
+        async with open_services(settings, clock=lambda: 600_000) as services:
             yield services, assemble(services, settings)
 
 
@@ -184,6 +211,36 @@ def _metric(runs: dict[str, list[float]], held: Measured, machines: int) -> Metr
     )
 
 
+async def scale(beside: Fleet, say: Say, *, times: int = 200) -> None:
+    """Says the 99th percentile of every page for fleets of a thousand and of ten thousand."""
+    told: dict[str, list[tuple[float, float]]] = {name: [] for name in PAGES}
+    for machines, people in CALLERS.items():
+        async with world(beside, machines, say) as (services, app):
+            await services.pool.execute(SQL.add_people)
+            for person in people:
+                pair = await services.people.sign_in(person, PASSWORD, "bench")
+                for name, page in PAGES.items():
+                    told[name].append(await _asked(app, f"Bearer {pair.access_token}", page, times))
+    say("milliseconds, p50 and p99: a thousand machines alone, among a million; ten thousand")
+    for name, figures in told.items():
+        (_, alone), (_, among), (_, more) = figures
+        shown = "".join(f"{p50:9.2f} {p99:8.2f}" for p50, p99 in figures)
+        say(f"{name:<14}{shown}   {among / alone:6.1f}x {more / alone:6.1f}x")
+
+
+async def _asked(app: ASGI, header: str, page: str, times: int) -> tuple[float, float]:
+    """Median and 99th percentile of one page, in milliseconds, after a few to warm up."""
+    taken = []
+    for number in range(times + 10):
+        started = time.perf_counter()
+        await ask(app, header, page)
+        if number >= 10:
+            taken.append((time.perf_counter() - started) * 1000)
+        await asyncio.sleep(0)
+    taken.sort()
+    return statistics.median(taken), taken[int(len(taken) * 0.99) - 1]
+
+
 def wall_clock() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
@@ -192,6 +249,9 @@ def wall_clock() -> int:
 async def main() -> None:
     """Prints the figures."""
     async with fleet(1, wall_clock(), lambda _done, _of: None) as filled:
+        if sys.argv[1:] == ["scale"]:
+            await scale(filled, print)
+            return
         for name, metric in (await measure(filled, wall_clock, print, quick=False)).items():
             print(name, metric)
 

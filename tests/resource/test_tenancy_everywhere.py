@@ -130,13 +130,13 @@ def expected(name: str, world: World, group: int) -> list[int]:
     if name == "locationgroup":
         return world.visible(group)[name]
     groups = world.below(group)
-    homes = {
+    seen: dict[str, set[Any]] = {
         "group": groups,
         "place": set(world.visible(group)["location"]),
         "catalogue": groups | world.above(group) | {None},
         "person": groups if group in world.admins else {group},
-    }[HOMES[name][0]]
-    return [key for key, home in rows_of(name, world) if home in homes]
+    }
+    return [key for key, home in rows_of(name, world) if home in seen[HOMES[name][0]]]
 
 
 def test_every_resource_has_a_home() -> None:
