@@ -1,8 +1,11 @@
 """Batches of sales from gateways, from the bytes of a body to the commit, beside one INSERT each.
 
 Eight gateways report 500 sales with a payment at a time, each waiting for its answer. The baseline
-has the same eight connections and sends a statement per sale. Rows, keys and cursors are counted
-afterwards, and a batch is repeated, which must change nothing.
+has the same eight connections and sends one INSERT per record, which writes the same three rows: a
+sale, its payment, and the key that makes a repetition harmless. Beside it stands an INSERT of the
+sale alone, which is two thirds less to store and stores a repetition twice. Neither tells those who
+hold sales in memory, as batches do. Rows, keys and cursors are counted afterwards, and a batch is
+repeated, which must change nothing.
 """
 
 import asyncio
@@ -140,6 +143,7 @@ async def measure(
             # Every other round backwards, so that nobody always follows the same neighbour.
             for name in list(ways) if number % 2 == 0 else reversed(list(ways)):
                 say(f"ingest: {name}")
+                await pool.execute(SQL.tell if name == "batches" else SQL.keep_quiet)
                 runs[name].append(await _run(callers, ways[name], plan))
         await _verify(pool, ingestion, numbers, callers)
     return {"ingest.transactions": _metric(runs)}
@@ -178,16 +182,16 @@ def _metric(runs: dict[str, list[Measured]]) -> Metric:
     return Metric(
         value=round(middle("batches")),
         unit="records/s",
-        baseline=f"one INSERT of the sale alone per record, {GATEWAYS} connections",
-        ratio=times("sale_alone"),
+        baseline=f"one INSERT per record that writes the same rows, {GATEWAYS} connections",
+        ratio=times("all_rows"),
         p50_ms=round(middle("batches", "p50_ms"), 2),
         p99_ms=round(middle("batches", "p99_ms"), 2),
         failed=0,
         retried=0,
         beside={
             "sale_alone": round(middle("sale_alone")),
+            "sale_alone_ratio": times("sale_alone"),
             "all_rows": round(middle("all_rows")),
-            "all_rows_ratio": times("all_rows"),
         },
     )
 

@@ -41,6 +41,14 @@ insert into vending.revenuetransaction
    token, num_paymenttransactions, created_at_ms, updated_at_ms)
 values ($2, $1, 2, 'Europe/Amsterdam', $3, 1, 1, 'Coffee', 100, 'EUR', '^^C:R/-0', 1, $3, $3)
 
+-- name: keep_quiet
+-- Readers of sales in memory are not told: a statement for each record would tell them each time.
+alter table vending.revenuetransaction disable trigger revenuetransaction_told
+
+-- name: tell
+-- They are told again.
+alter table vending.revenuetransaction enable trigger revenuetransaction_told
+
 -- name: counted
 -- What a gateway's rows are; all equal, or something is broken.
 select count(*) as sales, count(distinct s.remote) as numbers,
