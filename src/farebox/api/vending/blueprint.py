@@ -6,7 +6,7 @@ a row may hold is the declaration's, how it is stored the resource engine's busi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar import delete, get, patch, post, put
@@ -28,7 +28,7 @@ from farebox.api.vending.dialect import (
     require,
 )
 from farebox.api.vending.fields import INT32_MAX, INT64_MAX
-from farebox.api.vending.filters import parse
+from farebox.api.vending.filters import Order, parse
 from farebox.api.vending.permissions import PERMISSIONS
 from farebox.api.vending.repeats import once
 from farebox.api.vending.sight import counted
@@ -36,11 +36,9 @@ from farebox.api.vending.wire_people import Message
 from farebox.domain.errors import NotFoundError
 from farebox.resource import store
 from farebox.resource.compile import belonging
-from farebox.resource.definition import Field, Resource, View
+from farebox.resource.definition import Resource, View
 from farebox.storage.pool import Connection, transaction
 
-# What a list is sorted by unless its query says it: fields, and whether they descend.
-Order = tuple[tuple[Field, bool], ...]
 CRITERIA: Final = {"where": str, "sort": str, "skip": int, "limit": int}
 
 
@@ -61,8 +59,7 @@ class Blueprint:
     """Makes the routes of resources that may refer to each other by name."""
 
     def __init__(self, services: Services, catalogue: Mapping[str, Resource]) -> None:
-        self.services = services
-        self.catalogue = catalogue
+        self.services, self.catalogue = services, catalogue
         zone, keys = services.options.default_time_zone, services.network_keys
         self._named = {"default_time_zone": zone, "permissions": PERMISSIONS, "network_keys": keys}
 
@@ -89,8 +86,7 @@ class Blueprint:
         reserved: tuple[str, ...] = (), order: Order = (),
     ) -> Answer:  # fmt: skip
         """A list as the query asks for it, restricted to what also satisfies `within`."""
-        criteria = parse(resource, request.query_params.multi_items(), reserved)
-        criteria = criteria if criteria.order else replace(criteria, order=order)
+        criteria = parse(resource, request.query_params.multi_items(), reserved, order)
         require(principal(request), f"{resource.name}:read")
         # One connection for rows and count: taking one from the pool costs a round trip.
         async with self.services.pool.acquire() as connection:

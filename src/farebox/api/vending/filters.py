@@ -7,6 +7,7 @@ reported together, each under the place where it stands. Nothing here touches SQ
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from farebox.resource.definition import Field, Resource
 from farebox.resource.kinds import integer
 
 MAX_LIMIT = 100
+# Fields, and whether they descend.
+Order = tuple[tuple[Field, bool], ...]
 MAX_CONDITIONS = 32
 MAX_LIST = 1000
 MAX_BRANCHES = 10
@@ -38,12 +41,14 @@ _DIRECTIONS = {"asc": False, "desc": True}
 
 
 def parse(
-    resource: Resource, pairs: Iterable[tuple[str, object]], reserved: Iterable[str] = ()
-) -> Criteria:
+    resource: Resource, pairs: Iterable[tuple[str, object]], reserved: Iterable[str] = (),
+    order: Order = (),
+) -> Criteria:  # fmt: skip
     """Read a query's pairs, or a body's members: `where` and `sort` may be decoded already.
 
-    Keys in `reserved` and keys that start with `_` are somebody else's. Raises InvalidError
-    (invalid_filter, invalid_sort, invalid_parameter) naming each bad part.
+    Without `sort` the order is the given one. Keys in `reserved` and keys that start with `_` are
+    somebody else's. Raises InvalidError (invalid_filter, invalid_sort, invalid_parameter) naming
+    each bad part.
     """
     reader, known = _Reader(resource), frozenset(reserved)
     for key, value in pairs:
@@ -52,7 +57,8 @@ def parse(
         parts = _PART.findall(found[2]) if found else []
         if name not in known and not name.startswith("_"):
             reader.read(key, name, parts, value)
-    return reader.criteria()
+    criteria = reader.criteria()
+    return criteria if criteria.order else replace(criteria, order=order)
 
 
 def _decoded(value: object) -> object:
