@@ -14,7 +14,9 @@ from farebox.resource import compile as sql
 from farebox.resource.criteria import Summary
 from farebox.resource.definition import Resource, View
 from farebox.storage.pool import Connection
+from farebox.storage.sqlfile import load
 
+SQL = load(__file__)
 ROWS_MAX = 10_000
 
 
@@ -30,7 +32,11 @@ async def summarise(
     connection: Connection, resource: Resource, asked: Summary, frames: Sequence[Frame],
     view: View, *, within: str = "true", rows_max: int = ROWS_MAX,
 ) -> Figures:  # fmt: skip
-    """Work the figures out, over what the caller sees. Frames are counted from 0."""
+    """Work the figures out, over what the caller sees. Frames are counted from 0.
+
+    In a transaction, which afterwards gives its statements more time than is usual.
+    """
+    await connection.execute(SQL.prepare)
     zones: list[str] = []
     if asked.time is not None:
         reaches = [reach(frame, view.now_ms) for frame in frames]
