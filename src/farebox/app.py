@@ -48,7 +48,8 @@ from farebox.engine.provider import Provider
 from farebox.engine.provider import build as build_provider
 from farebox.engine.redemption import Desk
 from farebox.engine.revenue import Revenue
-from farebox.engine.revenue_columns import CLEAR_S, Columns
+from farebox.engine.revenue_columns import Columns
+from farebox.engine.revenue_months import CLEAR_S
 from farebox.engine.sealing import Sealer
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
@@ -273,7 +274,7 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     _background(stack, services.presence.run(), "presence")
     _background(stack, services.watching.run(), "watching")
     _background(stack, services.deliveries.run(), "integrations")
-    _background(stack, services.columns.run(), "revenue")
+    _background(stack, services.columns.months.run(), "revenue")
     services.worker = _worker(settings, services)
     _background(stack, services.worker.run(), "worker")
     stack.push_async_callback(services.worker.stop)
@@ -324,7 +325,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
         "moves": (MOVE_S, services.provider.moves.apply_due),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
-        "sales": (CLEAR_S, services.columns.clear_feed),
+        "sales": (CLEAR_S, services.columns.months.clear_feed),
     }
     return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
 

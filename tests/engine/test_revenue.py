@@ -67,7 +67,7 @@ def some(count: int = 20, seed: int = 1) -> list[Sale]:
 async def columns(pool: Pool, months: Iterable[int] = MONTHS) -> Columns:
     """Columns that hold these months and have nobody else to ask."""
     made = Columns(pool, bytes_max=1 << 24, threads=2)
-    await made.read(months)
+    await made.months.read(months)
     made._rows = cast("Rows", None)
     return made
 
@@ -102,7 +102,7 @@ async def test_a_database_without_sales(pool: Pool) -> None:
     """Nothing, told as nothing."""
     await same(Slow([]), Rows(pool))
     server = Columns(pool, bytes_max=1 << 20)
-    await server.read(MONTHS)
+    await server.months.read(MONTHS)
     await same(Slow([]), server)
 
 
@@ -133,7 +133,7 @@ async def test_two_servers_see_every_commit(pool: Pool, random_source: random.Ra
     stored = some(200)
     await store(pool, stored)
     servers = [await columns(pool, MONTHS), await columns(pool, MONTHS)]
-    kept = [server._months[2026 * 12] for server in servers]
+    kept = [server.months._months[2026 * 12] for server in servers]
     open_ones: list[tuple[Any, Any, list[Sale]]] = []
     for number in range(40):
         if len(open_ones) < 5 and random_source.random() < 0.6:
@@ -158,7 +158,7 @@ async def test_two_servers_see_every_commit(pool: Pool, random_source: random.Ra
         await transaction.rollback()
         await pool.release(connection)
     # By appending, not by reading anew.
-    assert kept == [server._months[2026 * 12] for server in servers]
+    assert kept == [server.months._months[2026 * 12] for server in servers]
 
 
 async def test_sales_of_the_time_of_reading(pool: Pool) -> None:
@@ -166,7 +166,7 @@ async def test_sales_of_the_time_of_reading(pool: Pool) -> None:
     stored = some(3000)
     await store(pool, stored)
     server = await columns(pool, ())
-    reading = asyncio.create_task(server.read(MONTHS))
+    reading = asyncio.create_task(server.months.read(MONTHS))
     number = 0
     while not reading.done():
         number += 1
@@ -174,7 +174,7 @@ async def test_sales_of_the_time_of_reading(pool: Pool) -> None:
         async with pool.acquire() as connection, connection.transaction():
             await add(connection, sales, 10_000 + 10 * number)
         stored += sales
-        await server.look()
+        await server.months.look()
     await reading
     assert await Slow(stored).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
 
@@ -188,11 +188,11 @@ async def test_what_was_not_told_is_read_anew(pool: Pool) -> None:
         await pool.execute(statement)
         expected = await Rows(pool).daily(EVERYWHERE, SPRING)
         assert expected == await server.daily(EVERYWHERE, SPRING), statement
-        assert 0 == server.sales
+        assert 0 == server.months.sales
         assert statement.startswith("truncate") == (expected == [])
-        await server.read(server._wanted.copy())
+        await server.months.read(server.months._wanted.copy())
         assert expected == await server.daily(EVERYWHERE, SPRING), statement
-        assert 7 == len(server._months)
+        assert 7 == len(server.months._months)
 
 
 async def test_memory_is_bounded(pool: Pool) -> None:
@@ -201,20 +201,20 @@ async def test_memory_is_bounded(pool: Pool) -> None:
     await store(pool, sales)
     server = Columns(pool, bytes_max=1 << 18)
     assert await Slow(sales).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
-    await server.read(server._wanted.copy())
-    assert server.nbytes <= 1 << 18
+    await server.months.read(server.months._wanted.copy())
+    assert server.months.nbytes <= 1 << 18
     assert await Slow(sales).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
-    assert set() == server._wanted
+    assert set() == server.months._wanted
 
 
 async def test_a_question_has_its_months_read(pool: Pool) -> None:
     """The rows answer first; soon afterwards the columns do."""
     await store(pool, some())
     server = Columns(pool, bytes_max=1 << 24)
-    running = asyncio.create_task(server.run())
+    running = asyncio.create_task(server.months.run())
     expected = await server.daily(EVERYWHERE, SPRING)
     async with asyncio.timeout(20):
-        while len(server._months) < 7:  # noqa: ASYNC110 - nobody tells when a month is there
+        while len(server.months._months) < 7:  # noqa: ASYNC110 - nobody tells when a month is there
             await asyncio.sleep(0.01)
     server._rows = cast("Rows", None)
     assert expected == await server.daily(EVERYWHERE, SPRING)
@@ -225,7 +225,7 @@ async def test_reports_of_devices_are_appended(pool: Pool, clock: SettableClock)
     """What ingestion stores is told to the columns, which need not read anything again."""
     await load_fixture(pool, clock())
     server = await columns(pool, [2026 * 12 + 2])
-    month = server._months[2026 * 12 + 2]
+    month = server.months._months[2026 * 12 + 2]
     gateway = Principal(kind="device", id=80, name="gw-0080", group=2, machine=80)
     for first in (1, 3):
         sales = [record.Sale(remote=first + n, at_ms=clock(), price=100, plu=1) for n in (0, 1)]
@@ -234,7 +234,7 @@ async def test_reports_of_devices_are_appended(pool: Pool, clock: SettableClock)
         day = parse("2026-03-10")
         [figures] = await server.daily(Selection([2]), period(day, day))
         assert (first + 1, 100 * (first + 1)) == (figures.units, figures.total)
-    assert (month, 4) == (server._months[2026 * 12 + 2], server.sales)
+    assert (month, 4) == (server.months._months[2026 * 12 + 2], server.months.sales)
 
 
 async def test_what_ends_the_trust_in_columns(pool: Pool) -> None:
@@ -244,18 +244,18 @@ async def test_what_ends_the_trust_in_columns(pool: Pool) -> None:
     seconds = [0.0]
     server = Columns(pool, bytes_max=1 << 24, monotonic=lambda: seconds[0])
     for _ in range(2):
-        await server.read(MONTHS)
+        await server.months.read(MONTHS)
         seconds[0] += KEPT_S / 4
-        await server.look()
-        assert len(server._months) == len(MONTHS)
+        await server.months.look()
+        assert len(server.months._months) == len(MONTHS)
         seconds[0] += KEPT_S
-        await server.look()
-        assert {} == server._months
-    await server.read(MONTHS)
+        await server.months.look()
+        assert {} == server.months._months
+    await server.months.read(MONTHS)
     part = f"{SALES}_rest"
     await pool.execute(f"alter table {SALES} detach partition {part}")
     assert [] == await server.daily(EVERYWHERE, SPRING)
-    assert {} == server._months
+    assert {} == server.months._months
 
 
 async def test_rows_move_to_their_month_meanwhile(pool: Pool) -> None:
@@ -264,7 +264,9 @@ async def test_rows_move_to_their_month_meanwhile(pool: Pool) -> None:
     await store(pool, stored)
     server = await columns(pool, ())
     tables = [one for one in MONTHLY if one.table == SALES]
-    await asyncio.gather(server.read(MONTHS), make_ahead(pool, FROM_MS, ahead=5, tables=tables))
+    await asyncio.gather(
+        server.months.read(MONTHS), make_ahead(pool, FROM_MS, ahead=5, tables=tables)
+    )
     assert await Slow(stored).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
 
 
