@@ -6,7 +6,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-NAMES = ["calendar", "limits", "revenue", "voucher"]
+NAMES = ["calendar", "limits", "quota", "revenue", "voucher"]
 DEBUG = os.environ.get("FAREBOX_DEBUG") == "1"
 SANITIZE = os.environ.get("FAREBOX_SANITIZE") == "1"
 

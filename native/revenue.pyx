@@ -22,8 +22,10 @@ cdef extern from "machine.h" nogil:
     void region_give(void* at, size_t size)
 
 cdef extern from "sales.h" nogil:
-    int64_t take_turn(int64_t* turn)
     bint sum_overflows(int64_t a, int64_t b)
+
+cdef extern from "loops.h" nogil:
+    int64_t take_turn(int64_t* turn)
     void run_threads(void* (*work)(void*) noexcept nogil, void** each, int count)
 
 WHOLE, DAY, HOUR, WEEK, MONTH, YEAR, HOUR_OF_WEEK = range(7)

@@ -6,21 +6,13 @@
 #ifndef FAREBOX_SALES_H
 #define FAREBOX_SALES_H
 
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
 #include <emmintrin.h>
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
-    !defined(FAREBOX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
-#define FAREBOX_CLONES \
-  __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define FAREBOX_CLONES
-#endif
-#define FAREBOX_INLINE static inline __attribute__((always_inline))
+#include "loops.h"
 
 /* Rows of a chunk. A packed figure has 16 bits for its count and 48 for its sum, which hold a
  * quarter of so many rows at any price. */
@@ -247,23 +239,9 @@ static inline int64_t first_row(const sales_t *sales, int64_t from, int64_t inst
   return low;
 }
 
-static inline int64_t take_turn(int64_t *turn) {
-  return __atomic_fetch_add(turn, 1, __ATOMIC_RELAXED);
-}
-
 static inline int sum_overflows(int64_t a, int64_t b) {
   int64_t sum;
   return __builtin_add_overflow(a, b, &sum);
-}
-
-/* Runs the work in this thread and in so many others; fewer others where there are no more. */
-static inline void run_threads(void *(*work)(void *), void **each, int count) {
-  pthread_t others[64];
-  int begun[64] = {0};
-  for (int i = 1; i < count; i++) begun[i] = !pthread_create(&others[i], NULL, work, each[i]);
-  work(each[0]);
-  for (int i = 1; i < count; i++)
-    if (begun[i]) pthread_join(others[i], NULL);
 }
 
 #endif

@@ -131,8 +131,8 @@ class Cube:
     ) -> list[tuple[int, int, int, int]]:
         """(time, key, count, sum) of every cell with sales, ascending by time, then key.
 
-        `keys` asks for these only; IndexError for one outside the cube. `unit` rolls up: WHOLE any cube; WEEK, MONTH, YEAR and DAY days and hours; HOUR_OF_WEEK
-        hours.
+        `keys` asks for these only; IndexError for one outside the cube. `unit` rolls up: WHOLE any
+        cube; WEEK, MONTH, YEAR and DAY days and hours; HOUR_OF_WEEK hours.
         """
     def top(self, k: int, rank: ReadableBuffer | None = None) -> list[tuple[int, int, int]]:
         """(key, count, sum) over all time: the k greatest with sales, by count, sum, then rank.
