@@ -3,6 +3,7 @@
 import pytest
 from argon2 import PasswordHasher
 
+from farebox.api.vending.criteria import stored
 from farebox.demo import EXAMPLES, PASSWORDS, load_demo, load_fixture
 from farebox.domain.errors import ConflictError
 from farebox.storage.pool import Pool
@@ -19,6 +20,8 @@ COUNTS = {
     "vending.dashboard": 3,
     "vending.widget": 1,
     "vending.report_machine": 1,
+    "vending.userreport": 1,
+    "vending.chart": 4,
     "vending.revenuetransaction": 17_667,
     "vending.paymenttransaction": 17_667,
     "voucher.campaign": 3,
@@ -47,6 +50,15 @@ async def test_sales_are_of_the_year_before(pool: Pool, clock: SettableClock) ->
     assert 0 <= min(clock() - row["at_ms"] for row in rows)
     assert year_ms > max(clock() - row["at_ms"] for row in rows)
     assert 12 == len({(clock() - row["at_ms"]) * 12 // year_ms for row in rows})
+
+
+async def test_charts_ask_what_can_be_asked(pool: Pool, clock: SettableClock) -> None:
+    """What the demonstration's charts keep would be accepted from a client."""
+    await load_demo(pool, clock)
+    kept = await pool.fetch("select criteria from vending.chart")
+    assert {"revenuetransaction", "paymenttransaction"} == {
+        stored(row["criteria"]).source.resource.name for row in kept
+    }
 
 
 async def test_the_passwords_are_the_documented_ones(pool: Pool, clock: SettableClock) -> None:

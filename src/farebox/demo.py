@@ -112,7 +112,7 @@ async def load_fixture(pool: Pool, now_ms: int) -> None:
 
 
 async def load_demo(pool: Pool, clock: Callable[[], int]) -> None:
-    """Writes the fixture, a year of sales, then every campaign and code that is missing."""
+    """Writes the fixture, a year of sales, charts, then every campaign and code that is missing."""
     await load_fixture(pool, clock())
     await _load_sales(pool, clock())
     issuance = Issuance(pool, clock)
@@ -136,3 +136,4 @@ async def _load_sales(pool: Pool, now_ms: int) -> None:
         await connection.execute(SQL.patience)
         await connection.execute(SQL.insert_sales, now_ms)
         await connection.execute(SQL.note_last_sales)
+        await connection.execute(SQL.insert_charts, now_ms)

@@ -252,3 +252,31 @@ update vending.machine m
           from vending.revenuetransaction r
          order by r.machine, r.occurred_at_ms desc, r.id desc) s
  where m.id = s.machine and m.last_revenuetransaction is null
+
+-- name: insert_charts
+-- User report 1 of nora's, with four charts of the sales, unless she has one.
+with made as (
+  insert into vending.userreport (users, name, created_at_ms, updated_at_ms)
+  select 2, 'What we sell', $1, $1
+   where not exists (select from vending.userreport where users = 2)
+  returning id
+)
+insert into vending.chart
+  (report, name, type, view, criteria, position, created_at_ms, updated_at_ms)
+select made.id, c.name, t.type, c.view, coalesce(c.asked::jsonb, t.criteria), c.place, $1, $1
+  from made, vending.charttemplate t
+  join (values
+    (0, 'Revenue of thirty days', 'revenue_full', 'lines', null),
+    (1, 'Products by month', 'revenue_full', 'bars', '{"from": "revenuetransaction",
+       "select": [{"expr": "name", "op": "", "as": "product"},
+                  {"expr": "currency", "op": "", "as": "currency"},
+                  {"expr": "price", "op": "sum", "as": "revenue"}],
+       "timeFrames": [{"type": "month", "viewType": "month", "hoursToSub": 8040,
+                       "column": "occurredAt", "description": "A year"}]}'),
+    (2, 'How people pay', 'payment_types', 'pie', null),
+    (3, 'Busy hours of this week', 'revenue_full', 'bars', '{"from": "revenuetransaction",
+       "select": [{"expr": "*", "op": "count", "as": "products"}],
+       "timeFrames": [{"type": "week", "viewType": "hour", "hoursToSub": 0,
+                       "column": "occurredAt", "description": "This week"}]}')
+  ) as c (place, name, type, view, asked) on c.type = t.type
+ order by c.place
