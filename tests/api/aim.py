@@ -35,7 +35,18 @@ EXPORTS = ("product", "machine", "location", "user", "log", "revenuetransaction"
 _numbers = st.integers(1, 1000)
 _names = _numbers.map(lambda n: f"name {n}")
 _hours = st.sampled_from(("00:00", "06:30", "09:15:00", "17:00", "22:00"))
+_starts = st.sampled_from(("2026-02-01", "2026-03-01 08:00", "2026-03-08T09:00:00Z"))
+_ends = st.sampled_from(("2026-03-09", "2026-03-10T09:00:00+01:00", "2026-03-29 02:30"))
+_periods = st.one_of(
+    st.builds(lambda start, end: {"startDate": start, "endDate": end}, _starts, _ends),
+    st.builds(
+        lambda day: {"startDate": {"day": -day}, "endDate": {"week": 0, "day": 7}},
+        st.integers(1, 60),
+    ),
+)
 MEMBERS: Mapping[str, st.SearchStrategy[Any]] = {
+    "period1": _periods,
+    "period2": _periods,
     "username": _numbers.map(lambda n: f"user{n}"),
     "email": _numbers.map(lambda n: f"user{n}@example.test"),
     "password": st.just("correct horse 9"),
@@ -102,6 +113,19 @@ OWN: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "logs": {"state": st.sampled_from(("set", "clear", None))},
     "machine": {"currency": st.just(978)},
 }  # fmt: skip
+# Arguments of queries, and those without which two of the paths answer nothing.
+QUERIES: Mapping[str, st.SearchStrategy[Any]] = {
+    "startDate": _starts, "endDate": _ends,
+    "period1[startDate]": _starts, "period1[endDate]": _ends, "period1[referenceDate]": _ends,
+    "timezone": MEMBERS["timezone"], "amount": st.integers(1, 100), "days": st.integers(1, 366),
+    "machine": st.just(80), "machines[]": st.just([80]), "machineGroups[]": st.just([5]),
+    "locations[]": st.just([2, 3]), "locationGroups[]": st.just([6]),
+}  # fmt: skip
+ASKED: Mapping[str, tuple[str, str]] = {
+    "/export/transactions": ("period1[startDate]", "period1[endDate]"),
+    "/revenuetransaction/summary": ("startDate", "endDate"),
+    "/revenuetransaction/bestselling": ("startDate", "endDate"),
+}
 # Lists that the last segment of a path names otherwise than their resource; "" has none.
 LISTS: Mapping[str, str] = {
     "alerts": "alertobserver", "alertobservers": "alertobserver", "commands": "devicecommand",
@@ -272,18 +296,21 @@ def declared(field: Field) -> st.SearchStrategy[Any]:
 
 
 def aimed_query(draw: Draw, query: dict[str, Any], path: str) -> dict[str, Any]:
-    """Filters and an order by fields that the resource has."""
+    """Filters and an order by fields that the resource has, and arguments that are known."""
     resource = resource_of(path)
     aimed = {name: value for name, value in query.items() if name in ("limit", "skip")}
-    for name, most in (("limit", 100), ("skip", 3)):
+    needed = next((names for tail, names in ASKED.items() if path.endswith(tail)), ())
+    names = [name for name in (*query, *needed) if name in QUERIES]
+    aimed |= {name: draw(QUERIES[name]) for name in names}
+    for name, most in (("limit", 30), ("skip", 3)):
         if name in aimed:
             aimed[name] = draw(st.integers(0, most))
     if resource is None:
         return aimed
     fields = [one for one in resource.fields if one.kind.read is not None]
     if "where" in query:
-        needed = {"machine": 80} if "/export/" in path and "machine" in resource.by_name else {}
-        aimed["where"] = json.dumps(needed or draw(_where(fields)))
+        whose = {"machine": 80} if "/export/" in path and "machine" in resource.by_name else {}
+        aimed["where"] = json.dumps(whose or draw(_where(fields)))
     if "sort" in query:
         field = draw(st.sampled_from(fields))
         aimed["sort"] = f"{field.name} {draw(st.sampled_from(('asc', 'desc')))}"
