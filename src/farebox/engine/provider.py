@@ -25,6 +25,7 @@ from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
 from farebox.engine.switching import END, SWITCH, Switching
+from farebox.engine.zones import Zones
 from farebox.locks import Attempts
 from farebox.outbound.simulators import Simulators
 from farebox.outbound.sms import Sms
@@ -38,6 +39,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     credentials: Credentials
     audit: Audit
+    zones: Zones
     areas: Areas
     groups: Groups
     subscribers: Subscribers
@@ -89,9 +91,11 @@ def build(
     metering = Metering(pool, clock)
     passwords = KeptPasswords(pool, clock, sealer, limits)
     notices = Notices(pool, clock, moving, sealer, sms, ports)
+    credentials = Credentials(pool, clock, sealer, failures)
     network = Network(pool, clock, sealer, limits, ports)
     return Provider(
-        credentials=Credentials(pool, clock, sealer, failures),
+        credentials=credentials,
+        zones=Zones(pool, clock, credentials, sealer),
         audit=Audit(pool, clock),
         areas=Areas(pool, clock),
         groups=Groups(pool, clock),

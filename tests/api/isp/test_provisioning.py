@@ -112,3 +112,43 @@ def test_simulators_change_their_behaviour(provider: Provider, loop: asyncio.Run
             assert "nak 401" == provider.simulators.behaviour["nas"]
 
     loop.run(play())
+
+
+def test_an_account_below(provider: Provider, loop: asyncio.Runner) -> None:
+    """Made, given a credential of few scopes, and a gateway of its own."""
+
+    async def play() -> None:
+        async def call(method: str, path: str, body: Any = None, cred: str = "t-root") -> Any:
+            answer = await provider.call(method, f"{ADMIN}/{path}", json=body, cred=cred)
+            return answer.status_code, answer.json()
+
+        async with provider.fresh():
+            made = {"newAccountId": "branch", "timezone": "Europe/Berlin", "currency": "EUR"}
+            assert 200 == (await call("POST", "accounts", made))[0]
+            assert (409, "duplicate_name") == _error(await call("POST", "accounts", made))
+            status, told = await call("PATCH", "accounts/branch", {"companyName": "Branch"})
+            assert 200 == status, told
+            rows = (await call("GET", "accounts"))[1]["data"]
+            assert ["branch", "niroop", "test"] == [row["accountId"] for row in rows]
+            assert ("Branch", "Europe/Berlin") == (rows[0]["companyName"], rows[0]["timezone"])
+            wanted = {"apiToken": "t-branch", "scopes": ["read"]}
+            status, told = await call("POST", "accounts/branch/credentials", wanted)
+            cred = f"t-branch:{told['data']['apiKey']}"
+            assert [] == await provider.get("get_all_user_ids", cred=cred)
+            assert 403 == (await call("GET", "accounts", cred=cred))[0]
+            assert 403 == (await call("POST", "accounts/other/credentials", wanted))[0]
+            url = f"http://127.0.0.1:{provider.simulators.ports['sms']}/x"
+            gateway = {"url": url, "body": "{text}", "successPattern": "O*K"}
+            assert 200 == (await call("PUT", "accounts/test/sms_gateway", gateway))[0]
+            text = {"body": "Bye {username}"}
+            path = "accounts/test/templates/sms/accountSuspension"
+            assert 200 == (await call("PUT", path, text))[0]
+            sent = {"userId": "471", "templateName": "accountSuspension"}
+            assert "success" == (await provider.post("send_sms_to_user", sent))["status"]
+            assert "Bye testpay" == provider.simulators.seen["sms"][-1]
+            status, told = await call("DELETE", "accounts/branch/credentials/t-branch")
+            assert 200 == status, told
+            gone = await provider.call("GET", "/isp/api/v1/get_all_user_ids", cred=cred)
+            assert 401 == gone.status_code
+
+    loop.run(play())

@@ -17,6 +17,7 @@ from farebox.api.isp import (
     groups,
     messages,
     network,
+    operators,
     overrides,
     provisioning,
     subscribers,
@@ -45,7 +46,10 @@ def router(services: Services) -> Router:
         path="/isp",
         route_handlers=[
             Router("/api/v1", route_handlers=documented),
-            Router("/admin", route_handlers=provisioning.routes(services)),
+            Router(
+                "/admin",
+                route_handlers=[*provisioning.routes(services), *operators.routes(services)],
+            ),
         ],
         exception_handlers={Exception: dialect.failure},
         request_max_body_size=dialect.BODY_BYTES_MAX,

@@ -99,7 +99,8 @@ def path_pairs(raw_path: bytes, names: Sequence[str], *, is_free: bool, fixed: i
         given = [*given[: len(names) - 1], b"/".join(given[len(names) - 1 :])]
         given[-1] = given[-1].removesuffix(b"/")
     for name, segment in zip(names, given, strict=False):
-        yield name, _unquoted(segment)
+        if name:
+            yield name, _unquoted(segment)
 
 
 def _unquoted(segment: bytes) -> str:

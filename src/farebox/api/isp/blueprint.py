@@ -91,7 +91,9 @@ async def enter(services: Services, request: HTTPRequest, operation: Operation) 
     caller = await credentials.check(request.headers.get("authorization"), client)
     caller.require(operation.scope)
     raw = request.scope["raw_path"].partition(b"?")[0]
-    names = [place.rstrip("?*") for place in operation.places]
+    # A segment that is no argument has no name.
+    segments = operation.path.split("/")[1:]
+    names = [one.strip("{?*}") if one.startswith("{") else "" for one in segments]
     is_free = operation.path.endswith("*}")
     given = merge(
         path_pairs(raw, names, is_free=is_free, fixed=operation.fixed),

@@ -8,29 +8,20 @@ the arrows of isp.md 2.2.
 
 from datetime import date, datetime, time
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import post, put
 from litestar.handlers import HTTPRouteHandler
 
-from farebox.api.isp.arguments import Argument, fold, read_all
-from farebox.api.isp.blueprint import Operation, enter
-from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, success
-from farebox.api.isp.kinds import ID, NOTE, choice, text
+from farebox.api.isp.arguments import fold, read_all
 from farebox.api.isp.overrides import BANDWIDTH, policy_from
 from farebox.api.isp.owned import Owned
-from farebox.api.isp.recording import recorded
-from farebox.api.isp.wire import Success
-from farebox.api.operations import documented
 from farebox.api.services import Services
 from farebox.domain import cycles, wall_clocks
-from farebox.domain.errors import InvalidError, NotFoundError
+from farebox.domain.errors import InvalidError
 from farebox.domain.instants import to_ms
 from farebox.domain.windows import zone
 from farebox.engine.metering import settle
-from farebox.engine.subscribers import STATUSES
-from farebox.outbound.simulators import BEHAVIOURS
 from farebox.resource.definition import Field, Resource, Scope, Write
 
 _ID: Final = Field("id", "bigtext")
@@ -195,71 +186,9 @@ USER: Final = Resource(
 )  # fmt: skip
 
 RESOURCES: Final = (TEMPLATE, PROFILE, GROUP, ADMIN, NAS, SERVER, TICKET, USER)
-_PASSWORD: Final = (Argument("userId", ID), Argument("password", text(128)))
-_STATUS: Final = (
-    Argument("userId", ID),
-    Argument("status", choice(*(one for one in STATUSES if one not in ("deleted", "expired")))),
-    Argument("reason", NOTE, required=False, default=""),
-)
-
-
-async def _set_password(call: Call) -> Answer:
-    await call.services.provider.passwords.set(call.account.id, call["userId"], call["password"])
-    return success()
-
-
-async def _set_status(call: Call) -> Answer:
-    await call.services.provider.departures.turn(call.account.id, call["userId"], call["status"])
-    return success()
-
-
-async def _set_behaviour(call: Call) -> Answer:
-    call.services.provider.simulators.behaviour[call["name"]] = call["behaviour"]
-    return success()
-
-
-def _by_hand(id_: str, path: str, run: Any, takes: tuple[Argument, ...], fixed: int) -> Operation:
-    return Operation(
-        id=id_, method="POST", path=path, scope="admin", run=run, gives=Success, takes=takes,
-        fixed=fixed,
-    )  # fmt: skip
 
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
-    """All operator routes."""
+    """Their routes."""
     owned = Owned(services, {resource.name: resource for resource in RESOURCES})
-    made = [handler for resource in RESOURCES for handler in owned.routes(resource)]
-    return [*made, *_further(services)]
-
-
-def _further(services: Services) -> list[HTTPRouteHandler]:
-    password = _by_hand("ISP-X-USER-PASSWORD", "users/{userId}", _set_password, _PASSWORD, 3)
-    status = _by_hand("ISP-X-USER-STATUS", "users/{userId}", _set_status, _STATUS, 3)
-    behaviour = _by_hand("ISP-X-SIMULATOR-SET", "simulators/{name}", _set_behaviour, (
-        Argument("name", choice(*BEHAVIOURS)), Argument("behaviour", text(64)),
-    ), 3)  # fmt: skip
-
-    async def answer(request: HTTPRequest, operation: Operation) -> Answer:
-        return await recorded(request, await enter(services, request, operation), operation)
-
-    def described(operation: Operation, path: str) -> dict[str, Any]:
-        return documented(
-            operation.id, dict[str, Any], Success, refused=Failure, security="provider",
-            path={path: str},
-        )  # fmt: skip
-
-    @put("/users/{userId:str}/password", **described(password, "userId"))
-    async def set_password(request: HTTPRequest) -> Answer:
-        return await answer(request, password)
-
-    @post("/users/{userId:str}/status", **described(status, "userId"))
-    async def set_status(request: HTTPRequest) -> Answer:
-        return await answer(request, status)
-
-    @put("/simulators/{name:str}", **described(behaviour, "name"))
-    async def set_behaviour(request: HTTPRequest) -> Answer:
-        if services.provider.simulators is None:
-            raise NotFoundError("There is no such operation", "unknown_operation")
-        return await answer(request, behaviour)
-
-    return [set_password, set_status, set_behaviour]
+    return [handler for resource in RESOURCES for handler in owned.routes(resource)]

@@ -1,0 +1,61 @@
+-- Accounts as operators keep them.
+
+-- name: below
+-- An account and all below it.
+select * from isp.account where id in (select isp.subtree($1)) order by id
+
+-- name: depth
+-- How deep an account lies.
+select count(*) from isp.ancestry($1)
+
+-- name: add
+-- A new account with what its parent has.
+insert into isp.account (id, parent, time_zone, country_code, currency, created_at_ms)
+select $1, p.id, p.time_zone, p.country_code, p.currency, $3 from isp.account p where p.id = $2
+on conflict do nothing returning true
+
+-- name: change
+-- Settings, where they are given.
+update isp.account a set
+  company_name = coalesce($2::jsonb ->> 'company_name', company_name),
+  time_zone = coalesce($2::jsonb ->> 'time_zone', time_zone),
+  country_code = coalesce($2::jsonb ->> 'country_code', country_code),
+  currency = coalesce($2::jsonb ->> 'currency', currency),
+  sms_sender_name = coalesce($2::jsonb ->> 'sms_sender_name', sms_sender_name),
+  password_recovery = coalesce($2::jsonb ->> 'password_recovery', password_recovery),
+  collection_auto_approve =
+    coalesce(($2::jsonb ->> 'collection_auto_approve')::bool, collection_auto_approve),
+  coa_fallback_disconnect =
+    coalesce(($2::jsonb ->> 'coa_fallback_disconnect')::bool, coa_fallback_disconnect),
+  expose_api_key = coalesce(($2::jsonb ->> 'expose_api_key')::bool, expose_api_key)
+where id = $1
+
+-- name: credentials
+-- Credentials of an account.
+select token, scopes, enabled, expires_at_ms from isp.credential
+ where account = $1 order by created_at_ms, token
+
+-- name: is_taken
+-- Whether a token is in use.
+select exists (select from isp.credential where token = $1)
+
+-- name: dismiss
+-- A credential is no more.
+delete from isp.credential where account = $1 and token = $2 returning true
+
+-- name: keep_gateway
+-- Where texts go.
+insert into isp.sms_gateway (account, settings, sealed) values ($1, $2, $3)
+on conflict (account) do update set settings = excluded.settings, sealed = excluded.sealed
+
+-- name: keep_smtp
+-- Where mails go.
+insert into isp.smtp_server (account, settings, sealed) values ($1, $2, $3)
+on conflict (account) do update set settings = excluded.settings, sealed = excluded.sealed
+
+-- name: keep_text
+-- What an account says.
+insert into isp.notification_template (account, channel, name, subject, body)
+values ($1, $2, $3, $4, $5)
+on conflict (account, channel, name) do update set
+  subject = excluded.subject, body = excluded.body
