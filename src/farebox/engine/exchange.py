@@ -7,6 +7,7 @@ import msgspec
 
 from farebox.engine.attempts import Restraint
 from farebox.engine.call_records import CallRecords
+from farebox.engine.exchange_admin import Admin
 from farebox.engine.lines import Lines
 from farebox.engine.operators import FAILURES, Operators
 from farebox.engine.passwords import PASSWORD_CHARS_MIN, Passwords
@@ -33,6 +34,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     operators: Operators
     lines: Lines
     calls: CallRecords
+    admin: Admin
 
 
 def build(
@@ -49,4 +51,5 @@ def build(
         operators=Operators(pool, clock, restraint, Passwords(), policy.password_chars_min),
         lines=Lines(pool, clock, Sealer(by_kid, PURPOSE)),
         calls=CallRecords(pool, clock, policy.cdr_days_max),
+        admin=Admin(pool, clock),
     )

@@ -64,6 +64,21 @@ class Lines:
         sealed = self._sealer.seal(secret.encode(), about("pbx", "secret", extension))
         await connection.execute(SQL.set_secret, extension, sealed, host)
 
+    async def set_host(self, connection: Connection, extension: int, host: str) -> None:
+        """Lets an extension's account register from one host."""
+        await connection.execute(SQL.set_host, extension, host)
+
+    async def rotate(self, caller: Operator, extension: int) -> str:
+        """Gives an extension another secret, which is told this once."""
+        made = generated()
+        async with transaction(self._pool) as connection:
+            tenant = await connection.fetchval(SQL.tenant_of, extension)
+            if tenant is None:
+                raise NotFoundError("There is no such extension")
+            await self.set_secret(connection, extension, made)
+            await note(connection, self._clock(), caller, "secret_rotated", tenant, extension)
+        return made
+
     async def keep_phone_password(self, connection: Connection, phone: int, password: str) -> None:
         """Keeps what a phone fetches its settings with; an empty one is none."""
         sealed = self._sealer.seal(password.encode(), about("pbx", "phone", phone))

@@ -19,3 +19,11 @@ on conflict (extension) do update
 -- name: keep_phone_password
 -- The sealed password of a phone.
 update pbx.phone set http_password_sealed = $2 where id = $1
+
+-- name: set_host
+-- Where an account registers from.
+update pbx.sip_peer set host = $2 where extension = $1
+
+-- name: tenant_of
+-- The tenant of an extension.
+select tenant from pbx.extension where id = $1

@@ -115,6 +115,11 @@ class Operators:
         async with storage_errors():
             return list(await self._pool.fetch(SQL.tenants, person))
 
+    async def memberships(self, person: int) -> list[Any]:
+        """The tenants that were given to a user; an admin sees all without them."""
+        async with storage_errors():
+            return list(await self._pool.fetch(SQL.memberships, person))
+
     async def change_password(self, caller: Operator, person: int, password: str) -> None:
         """Gives a user another password; the old one stops working when this returns."""
         if not caller.is_admin and person != caller.id:

@@ -21,6 +21,13 @@ select t.id::text as te_id, t.name as te_name from pbx.tenant t
     or t.id in (select m.tenant from pbx.user_tenant m where m.person = $1)
  order by t.id
 
+-- name: memberships
+-- The tenants that were given to a user.
+select t.id::text as te_id, t.name as te_name from pbx.tenant t
+  join pbx.user_tenant m on m.tenant = t.id
+ where m.person = $1
+ order by t.id
+
 -- name: set_hash
 -- Another password.
 update pbx.users set password_hash = $2, updated_at_ms = $3 where id = $1 returning id

@@ -8,7 +8,7 @@ from typing import Final
 
 from litestar import Router
 
-from farebox.api.pbx import calls, dialect, lines, people, routing
+from farebox.api.pbx import admin, calls, dialect, lines, people, routing
 from farebox.api.pbx.blueprint import route_of
 from farebox.api.services import Services
 
@@ -21,6 +21,9 @@ def router(services: Services) -> Router:
     """All routes of this API."""
     return Router(
         path="/pbx",
-        route_handlers=[route_of(services, operation) for operation in OPERATIONS],
+        route_handlers=[
+            *(route_of(services, operation) for operation in OPERATIONS),
+            *admin.routes(services),
+        ],
         exception_handlers={Exception: dialect.failure},
     )

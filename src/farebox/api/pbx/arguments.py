@@ -142,6 +142,8 @@ def whole(least: int, most: int) -> Kind:
 
 
 ID: Final = Kind(_id)
+# An id after which a list goes on, 0 for its beginning.
+AFTER: Final = Kind(lambda value: 0 if scalar(value).strip() == "0" else _id(value))
 TEXT: Final = Kind(lambda value: scalar(value).strip())
 PASSWORD: Final = Kind(scalar, keeps_spaces=True)
 OBJECT: Final = Kind(

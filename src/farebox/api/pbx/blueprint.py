@@ -104,7 +104,7 @@ def by_tenant(id: str, path: str, resource: Resource, view: View) -> Operation:
         return told([shown(row, view) for row in await rows_of(call, resource)])
 
     takes = (Param("tenant_id", ID),)
-    return Operation(id=id, path=path, run=run, gives=list[_struct(id, view)], takes=takes)  # type: ignore[misc]
+    return Operation(id=id, path=path, run=run, gives=_rows(id, view), takes=takes)
 
 
 def by_id(id: str, path: str, key: str, resource: Resource, view: View) -> Operation:
@@ -115,7 +115,7 @@ def by_id(id: str, path: str, key: str, resource: Resource, view: View) -> Opera
         return told([shown(row, view)])
 
     takes = (Param(key, ID),)
-    return Operation(id=id, path=path, run=run, gives=list[_struct(id, view)], takes=takes)  # type: ignore[misc]
+    return Operation(id=id, path=path, run=run, gives=_rows(id, view), takes=takes)
 
 
 def delete_by_id(id: str, path: str, key: str, resource: Resource) -> Operation:
@@ -169,6 +169,8 @@ def shown(row: Any, view: View) -> dict[str, str]:
     return {name: getattr(row, name) or "" for name in view}
 
 
-def _struct(id: str, view: View) -> Any:
+def _rows(id: str, view: View) -> Any:
+    """The type of a list of rows in a view."""
     name = id.title().replace("-", "") + "Row"
-    return msgspec.defstruct(name, [(member, str) for member in view], module=__name__)
+    row: Any = msgspec.defstruct(name, [(member, str) for member in view], module=__name__)
+    return list[row]

@@ -72,6 +72,8 @@ TENANT = Resource(
               " where e.tenant = t.id) or exists (select from pbx.cdr c where c.tenant = t.id)"),
     ),
     unique={"tenant_code_once": "te_code"},
+    # Without a foreign key, because it may outlive the tenant.
+    referrers=(("cdr", "pbx.cdr", "tenant"),),
     prepare=_prepare_tenant,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ that cannot change are not looked at.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from farebox.api.pbx.arguments import scalar
@@ -14,13 +14,17 @@ from farebox.api.pbx.dialect import REQUIRED, invalid
 from farebox.domain.errors import InvalidError
 from farebox.resource.definition import Field, Resource
 
-YES_NO: Final = ("", "yes", "no")
 _INT_MAX: Final = 2**63 - 1
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def values_of(resource: Resource, given: Mapping[str, object], *, creating: bool) -> dict[str, Any]:
-    """The checked values of a new record or of a change, by field name."""
+def values_of(
+    resource: Resource, given: Mapping[str, object], *, creating: bool, also: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The checked values of a new record or of a change, by field name.
+
+    A change has to name one of the fields, or one of those in `also`, which others read.
+    """
     values: dict[str, Any] = {}
     for field in resource.fields:
         letter = field.write[0 if creating else 1]
@@ -34,7 +38,7 @@ def values_of(resource: Resource, given: Mapping[str, object], *, creating: bool
                 values[field.name] = _checked(field, text)
         elif creating and letter == "R":
             raise invalid(REQUIRED)
-    if not values:
+    if not values and not any(name in given for name in also):
         raise invalid(REQUIRED)
     return values
 
