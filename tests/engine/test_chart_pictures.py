@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.engine.chart_axes import number, scale
+from farebox.engine.chart_axes import labels, number, scale
 from farebox.engine.chart_drawing import draw
 from farebox.engine.chart_figure import (
     DATES_MAX,
@@ -19,7 +19,7 @@ from farebox.engine.chart_figure import (
     dates,
     panels,
 )
-from farebox.engine.chart_shapes import Line, Picture, Rect, shortened, text_width
+from farebox.engine.chart_shapes import Line, Picture, Rect, Text, shortened, text_width
 from farebox.engine.chart_svg import render
 from farebox.engine.sheet_process import draw_sheet
 from tests.engine.pdf_reader import PdfReader
@@ -132,6 +132,16 @@ def test_an_axis_is_bounded() -> None:
     told = [("1990-01-01 00:00", 1), ("2026-03-01 12:00", 2)]
     (panel,) = panels(figure("lines", (DATE, COUNT), told, "hour"))
     assert [2] == [value for value in panel.series[0].values if value]
+
+
+def test_hours_are_told_at_midnight() -> None:
+    """Of many hours those are written that a clock begins with, all of them on the page."""
+    names = dates("hour", ["2026-03-01 06:00", "2026-03-07 20:00"])
+    told = [one for one in labels(names, 40, 300, 700) if isinstance(one, Text)]
+    assert [f"2026-03-{day:02d} 00:00" for day in range(2, 8)] == [one.text for one in told]
+    for one in labels(["2026-03-01 06:00", "a name that is no hour"] * 9, 10, 300, 700):
+        assert isinstance(one, Text)
+        assert one.x - text_width(one.text, one.size) / 2 >= 0
 
 
 @settings(max_examples=100, deadline=None)

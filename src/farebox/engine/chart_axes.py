@@ -1,6 +1,7 @@
 """Axes of a panel: round numbers on the scale, labels as they fit, numbers as people read them."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from farebox.engine.chart_shapes import Line, Shape, Text, shortened, text_width
 SIZE = 10.0
 # Between two labels under the axis.
 _GAP = 10.0
+_HOUR = re.compile(r"\d{4}-\d\d-\d\d \d\d:00", re.ASCII)
+_HOURS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336)
 
 
 class Scale(NamedTuple):
@@ -83,14 +86,21 @@ def labels(names: Sequence[str], left: float, baseline: float, width: float) -> 
     if longest + _GAP > slot and len(names) <= 12:
         # Few names are rather cut than left out.
         names = [shortened(name, SIZE, slot - 4) for name in names]
-        every = 1
-    else:
-        every = max(1, math.ceil((longest + _GAP) / slot))
+        longest = slot - _GAP
+    first, every = _chosen(names, max(1, math.ceil((longest + _GAP) / slot)))
     shapes: list[Shape] = []
-    for at, name in enumerate(names):
-        if at % every == 0:
-            # The last one ends with the axis rather than beyond it.
-            furthest = left + width + 6 - text_width(name, SIZE) / 2
-            x = min(left + slot * (at + 0.5), furthest)
-            shapes.append(Text(x, baseline, name, SIZE, "muted", "middle"))
+    for at in range(first, len(names), every):
+        # The outermost stay on the page rather than in the middle of their place.
+        half = text_width(names[at], SIZE) / 2
+        x = max(half + 4, min(left + slot * (at + 0.5), left + width + 6 - half))
+        shapes.append(Text(x, baseline, names[at], SIZE, "muted", "middle"))
     return shapes
+
+
+def _chosen(names: Sequence[str], every: int) -> tuple[int, int]:
+    """The first name that is shown, and every which from there; of hours those of a clock."""
+    if not all(_HOUR.fullmatch(name) for name in names):
+        return 0, every
+    every = next((step for step in _HOURS if step >= every), every)
+    hours = (int(name[11:13]) for name in names)
+    return next((at for at, hour in enumerate(hours) if hour % min(every, 24) == 0), 0), every
