@@ -38,19 +38,21 @@ insert into vending.users (id, owner, username, email, language, email_confirmed
                            created_at_ms, updated_at_ms)
 values (1, 2, 'lister', 'lister@example.test', 1, true, $1, 0, 0)
 
--- name: add_people
--- One who sees all machines, and one who sees those of ten groups; both sign in as the lister does.
+-- name: add_ten
+-- One who sees ten groups and a thousand machines, all there are where there are no more; signs in
+-- as the lister does.
 with ten as (
   insert into vending.usergroup (id, parent, name, created_at_ms, updated_at_ms)
   values (20000, 1, 'ten', 0, 0)
 ), moved as (
   update vending.usergroup set parent = 20000 where id between 5001 and 5010
+), owned as (
+  update vending.location set owner = 5001 + id % 10 where id <= 1001 and $1::int = 1000
 )
 insert into vending.users (id, owner, username, email, language, email_confirmed, password_hash,
                            created_at_ms, updated_at_ms)
-select n.id, n.owner, n.name, n.name, 1, true, u.password_hash, 0, 0
-from vending.users u, (values (2, 1, 'all'), (3, 20000, 'ten')) as n (id, owner, name)
-where u.id = 1
+select 2, 20000, 'ten', 'ten@example.test', 1, true, u.password_hash, 0, 0
+from vending.users u where u.id = 1
 
 -- name: machines
 -- The rows of the list as one would write them by hand for exactly this question.
