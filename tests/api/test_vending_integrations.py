@@ -3,7 +3,7 @@
 from typing import Any
 
 from farebox.engine.integrations import sale_object
-from tests.api.conftest import Golden
+from tests.api.conftest import Api, Golden
 from tests.engine.watch import Scene
 from tests.golden import Example
 
@@ -63,6 +63,37 @@ async def test_examples(golden: Golden) -> None:
         Example("VEND-INTEGRATION-DELETE", "DELETE", "/integration/1"),
         read(..., 404),
     )
+
+
+async def test_logs_are_sent_by_integrations_of_their_own(golden: Golden, api: Api) -> None:
+    """Told and silent logs become jobs of `httplogs`, sales of the other type; a type is kept."""
+    log = {"remote": 1, "timestamp": 1_773_133_140, "code": "17"}
+    sale = {"remote": 1, "timestamp": 1_773_133_140, "price": 100}
+    await golden(
+        create(NEW | {"type": "httplogs"}, answer={"id": 1}),
+        create(NEW | {"name": "Sales"}, answer={"id": 2}),
+        create(NEW | {"name": "x", "type": "ftp"}, 400, {"fields": {"type": ...}}),
+        update({"type": "httplogs"}),
+        update({"type": "httptransactions"}, 400, {"fields": {"type": "cannot change"}}),
+        Example("VEND-X-DEVICE-LOGS", "POST", "/device/logs", {"logs": [log]}, by="device"),
+        Example("VEND-X-DEVICE-TRANSACTIONS", "POST", "/device/transactions",
+                {"transactions": [sale]}, by="device"),
+    )  # fmt: skip
+    # Machines 80 and 81 are not heard of for an hour; the integration's group sees the first.
+    api.clock.advance_ms(3_600_000)
+    await api.services.presence.detect()
+    told = await api.services.pool.fetch(
+        "select j.integration, coalesce(g.code, 'sale') as code from vending.integrationjob j"
+        " left join vending.log g on g.id = j.revenuetransaction and j.integration = 1"
+        " order by j.integration, j.id"
+    )
+    assert [(1, "17"), (1, "CM_OFFLINE"), (2, "sale")] == [tuple(row) for row in told]
+    api.clock.advance_ms(-3_600_000)
+    await golden(
+        jobs([{"revenuetransaction": None, "log": ...}, {"revenuetransaction": None, "log": 1}]),
+        Example("VEND-INTEGRATION-JOBS", "GET", "/integration/2/jobs", None, 200,
+                [{"revenuetransaction": 1, "log": None}]),
+    )  # fmt: skip
 
 
 async def test_refusals(golden: Golden) -> None:

@@ -97,6 +97,22 @@ async def line(stocked_pool: Pool, clock: SettableClock) -> AsyncIterator[Line]:
         await webhook.close()
 
 
+async def test_a_log_is_sent_as_it_stands(line: Line) -> None:
+    """An integration of logs sends the log that its job names, with the wall clock of its place."""
+    await line.set(type="httplogs")
+    log = await line.scene.log(is_resolvable=True)
+    await line.pool.execute(
+        "insert into vending.integrationjob (integration, machine, revenuetransaction,"
+        " occurred_at_ms, next_at_ms, created_at_ms, updated_at_ms)"
+        " values (1, 80, $1, $2, $2, $2, $2)", log, line.clock(),
+    )  # fmt: skip
+    await line.deliveries.settle()
+    assert [("success", 1, "HTTP 200")] == await line.states()
+    told = json.loads(line.receiver.requests[0][2])
+    assert (log, "17", 80, None) == (told["id"], told["code"], told["machine"], told["resolvedAt"])
+    assert "2026-03-10T10:00:00+01:00" == told["occurredAt"]
+
+
 async def test_a_sale_is_sent_signed(line: Line) -> None:
     """The body is what the list of failed sales shows; key, signature and header are there."""
     [sale] = await line.sell()
@@ -239,7 +255,7 @@ async def test_what_cannot_be_sent(line: Line) -> None:
     await line.pool.execute("delete from vending.revenuetransaction")
     await line.pool.execute("update vending.integrationjob set state = 'pending', next_at_ms = 0")
     await line.deliveries.settle()
-    assert [("failed", 2, "the sale is no longer stored")] == await line.states()
+    assert [("failed", 2, "the record is no longer stored")] == await line.states()
     await line.pool.execute("delete from vending.integrationjob")
     await line.pool.execute(
         "update vending.connector set url = 'http://127.0.0.1:1/' where id = 12"

@@ -45,6 +45,9 @@ _EVENT_COLUMNS: Final = (
     "created_at_ms",
 )  # fmt: skip
 
+# Types of integrations, by what they send.
+OF_SALES: Final = "httptransactions"
+OF_LOGS: Final = "httplogs"
 R = TypeVar("R", bound=Record)
 Row = Any
 
@@ -85,7 +88,7 @@ async def write_sales(connection: Connection, fresh: Sequence[Reported[Sale]], n
     if any(one.machine["active_shift"] is not None for one in fresh):
         await connection.execute(SQL.extend_shifts, ids, locations, times, now_ms)
     if fresh[0].machine["is_integrated"]:
-        await connection.execute(SQL.make_jobs, ids, machines, locations, times, now_ms)
+        await connection.execute(SQL.make_jobs, ids, machines, locations, times, now_ms, OF_SALES)
 
 
 async def _copy(
@@ -182,6 +185,17 @@ async def write_logs(connection: Connection, fresh: Sequence[Reported[Log]], now
     ]  # fmt: skip
     await _copy(connection, "log", _LOG_COLUMNS, rows)
     await _resolve(connection, fresh)
+    if fresh[0].machine["is_integrated"]:
+        told = [(one.id, one.machine["id"], one.machine["location"], one.at_ms) for one in fresh]
+        await make_log_jobs(connection, told, now_ms)
+
+
+async def make_log_jobs(
+    connection: Connection, told: Sequence[tuple[int, int, int, int]], now_ms: int
+) -> None:
+    """Jobs for logs: of each its id, machine, location and time."""
+    columns = [list(column) for column in zip(*told, strict=True)]
+    await connection.execute(SQL.make_jobs, *columns, now_ms, OF_LOGS)
 
 
 async def _resolve(connection: Connection, fresh: Sequence[Reported[Log]]) -> None:

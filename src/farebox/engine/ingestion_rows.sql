@@ -48,7 +48,7 @@ update vending.shift h
  where h.id = b.shift and (n.earlier or n.later)
 
 -- name: make_jobs
--- One job for each sale and active integration whose group sees the place of the sale.
+-- One job for each record and active integration of type $6 whose group sees the record's place.
 with recursive place as (
   select distinct p.location from unnest($3::int[]) as p (location)
 ), above as (
@@ -74,7 +74,7 @@ select i.id, s.machine, s.id, s.at_ms, $5::bigint, $5::bigint, $5::bigint
   from unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[])
        as s (id, machine, location, at_ms)
   join (select distinct a.location, a.id from above a) a on a.location = s.location
-  join vending.integration i on i.owner = a.id and i.active
+  join vending.integration i on i.owner = a.id and i.active and i.type = $6
  order by i.id, s.id
 on conflict do nothing
 

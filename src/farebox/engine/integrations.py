@@ -1,10 +1,12 @@
-"""Sends sales to the connectors of integrations, one after the other (vending-platform.md 4.10).
+"""Sends sales and logs to the connectors of integrations, one after the other.
 
-Jobs of one integration go in the order of their ids: one that waits for its next attempt holds up
-those behind it, so that the other side sees sales in order. One worker at a time works on an
-integration: a lease keeps others away, and the number of its turn in the database makes a worker
-that lost the lease harmless. Delivery is at least once: what a dying worker had begun is sent
-again under the same Idempotency-Key.
+An integration sends one kind of record, as its type says (vending-platform.md 4.10): sales, or
+logs, also those of machines that fell silent. A log is sent as it stands then; what ends it is a
+log of its own. Jobs of one integration go in the order of their ids: one that waits for its next
+attempt holds up those behind it, so that the other side sees records in order. One worker at a time
+works on an integration: a lease keeps others away, and the number of its turn in the database makes
+a worker that lost the lease harmless. Delivery is at least once: what a dying worker had begun is
+sent again under the same Idempotency-Key.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ import structlog
 from farebox.domain.errors import InvalidError, UnavailableError
 from farebox.domain.instants import utc_text, wall_text
 from farebox.domain.windows import zone
+from farebox.engine.ingestion_rows import OF_LOGS, OF_SALES
 from farebox.engine.sealing import Sealer, UnsealableError
 from farebox.locks import Leases, LeaseUnavailableError, Token
 from farebox.outbound.webhook import Reply
@@ -61,6 +64,7 @@ class Outcome(NamedTuple):
 class _Work(msgspec.Struct, frozen=True):
     """One worker's turn at an integration, with the rules that held when it began."""
 
+    type: str
     integration: int
     turn: int
     max_retries: int
@@ -81,6 +85,28 @@ def sale_object(row: Any) -> dict[str, Any]:
         "salestype": row["salestype"], "createdAt": utc_text(row["created_at_ms"]),
         "updatedAt": utc_text(row["updated_at_ms"]),
     }  # fmt: skip
+
+
+def log_object(row: Any) -> dict[str, Any]:
+    """A log as it is sent."""
+    ended_ms = row["resolved_at_ms"]
+    return {
+        "id": row["id"], "remote": row["remote"], "machine": row["machine"],
+        "location": row["location"], "code": row["code"], "errorIdentity": row["error_identity"],
+        "type": row["type"], "isResolvable": row["is_resolvable"], "state": row["state"],
+        "occurredAt": wall_text(row["occurred_at_ms"], zone(row["time_zone"])),
+        "timestamp": row["occurred_at_ms"] // 1000, "timezone": row["time_zone"],
+        "duration": row["duration"], "extraData": row["extra_data"],
+        "resolvedAt": None if ended_ms is None else utc_text(ended_ms),
+        "createdAt": utc_text(row["created_at_ms"]),
+    }  # fmt: skip
+
+
+# By an integration's type: how its records are read and shown.
+_KINDS: Final[Mapping[str, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
+    OF_SALES: (SQL.sale, sale_object),
+    OF_LOGS: (SQL.log, log_object),
+}
 
 
 def judge(reply: Reply) -> Outcome:
@@ -198,7 +224,7 @@ class Deliveries:
             await self._stop(integration, row["turn"], "failed")
             return
         work = _Work(
-            integration, row["turn"], row["max_retries"], row["retry_throttle_ms"],
+            row["type"], integration, row["turn"], row["max_retries"], row["retry_throttle_ms"],
             row["stop_on_failure"], row["url"], secrets,
         )  # fmt: skip
         while await self._is_next(work) and await self._leases.renew(token, _TURN_MS):
@@ -232,13 +258,15 @@ class Deliveries:
         return not (state == "failed" and work.stop_on_failure)
 
     async def _send(self, work: _Work, row: Any) -> Outcome:
-        if row["id"] is None:
-            return Outcome(False, False, "the sale is no longer stored", "")
+        statement, shown = _KINDS[work.type]
+        record = await self._pool.fetchrow(statement, row["record"], row["occurred_at_ms"])
+        if record is None:
+            return Outcome(False, False, "the record is no longer stored", "")
         headers = {**work.secrets.headers, "Idempotency-Key": str(row["job"])}
         secret = work.secrets.secret
         try:
             reply = await self._post(
-                work.url, _encode(sale_object(row)), headers, secret.encode() if secret else None
+                work.url, _encode(shown(record)), headers, secret.encode() if secret else None
             )
         except InvalidError as error:
             return Outcome(False, False, error.message[:255], "")

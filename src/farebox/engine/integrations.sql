@@ -19,7 +19,7 @@ update vending.integration i
    set state = 'running', turn = i.turn + 1
   from vending.connector c
  where i.id = $1 and i.active and i.state <> 'failed' and c.id = i.connector
-returning i.turn, i.throttle_ms, i.max_retries, i.retry_throttle_ms, i.stop_on_failure,
+returning i.type, i.turn, i.throttle_ms, i.max_retries, i.retry_throttle_ms, i.stop_on_failure,
           c.url, c.sealed
 
 -- name: wait_ms
@@ -46,11 +46,19 @@ with held as (
                   where o.state in ('pending', 'running') order by o.id limit 1)
   returning j.*
 )
-select j.id as job, j.attempts, r.id, r.remote, r.price, r.occurred_at_ms, r.machine, r.location,
-       r.currency, r.time_zone, r.name, r.token, r.salestype, r.created_at_ms, r.updated_at_ms
-  from job j
-  left join vending.revenuetransaction r
-    on r.id = j.revenuetransaction and r.occurred_at_ms = j.occurred_at_ms
+select j.id as job, j.attempts, j.revenuetransaction as record, j.occurred_at_ms from job j
+
+-- name: sale
+-- A sale as it is sent.
+select id, remote, price, occurred_at_ms, machine, location, currency, time_zone, name, token,
+       salestype, created_at_ms, updated_at_ms
+  from vending.revenuetransaction where id = $1 and occurred_at_ms = $2
+
+-- name: log
+-- A log as it is sent.
+select id, remote, code, error_identity, type, is_resolvable, occurred_at_ms, machine, location,
+       duration, extra_data, time_zone, resolved_at_ms, state, created_at_ms
+  from vending.log where id = $1 and occurred_at_ms = $2
 
 -- name: settle
 -- The end of an attempt, while the turn lasts; the next request keeps its distance from now.

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from farebox.domain.errors import UnavailableError
+from farebox.engine.ingestion_rows import make_log_jobs
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -101,9 +102,11 @@ class Presence:
         count = 0
         while True:
             async with transaction(self._pool) as connection:
-                rows = await connection.fetch(
-                    SQL.detect, self._clock(), self.offline_after_ms, _FOUND_MAX
-                )
+                now_ms = self._clock()
+                rows = await connection.fetch(SQL.detect, now_ms, self.offline_after_ms, _FOUND_MAX)
+                told = [(row["log"], row["id"], row["location"], row["base_ms"]) for row in rows]
+                if told:
+                    await make_log_jobs(connection, told, now_ms)
             count += len(rows)
             self._touched([row["id"] for row in rows])
             if len(rows) < _FOUND_MAX:

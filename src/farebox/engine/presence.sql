@@ -71,7 +71,7 @@ update vending.machine m
        last_log_at_ms = greatest(coalesce(m.last_log_at_ms, 0), f.base_ms)
   from found f
  where m.id = f.id
-returning m.id
+returning m.id, f.log, f.location, f.base_ms
 
 -- name: contact
 -- Gateways were heard of, each at an instant: logs of their being offline end, also those of the

@@ -2,7 +2,8 @@
 
 What a new integration leaves out is taken from its connector. Setting `active` on one that a
 failure stopped makes it go on and sends its failed jobs again. `externalId` and `description` are
-shown too, so that what was read can be sent back.
+shown too, so that what was read can be sent back. An integration of type `httplogs` sends logs
+instead of sales; its type is chosen once, and its jobs name logs.
 """
 
 import re
@@ -26,6 +27,7 @@ from farebox.api.vending.sight import counted
 from farebox.domain.errors import InvalidError
 from farebox.domain.instants import to_ms, wall_text
 from farebox.domain.windows import zone
+from farebox.engine.ingestion_rows import OF_LOGS, OF_SALES
 from farebox.engine.integrations import SQL as ENGINE_SQL
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
@@ -76,7 +78,7 @@ INTEGRATION = Resource(
     scope=tenancy.owned(),
     fields=(
         ID,
-        Field("type"),
+        Field("type", write="O=", choices=(OF_SALES, OF_LOGS), default=OF_SALES),
         Field("name", write="RO"),
         Field("active", "bool", "OO", default=True),
         Field("state"),
@@ -105,11 +107,12 @@ JOB = Resource(
         ID,
         Field("state"),
         Field("machine", "int"),
-        Field("revenuetransaction", "int"),
+        Field("revenuetransaction", "int", column=SQL.sale_of_job),
         Field("message"),
         Field("details"),
         CREATED,
         UPDATED,
+        Field("log", "int", column=SQL.log_of_job),
     ),
 )
 
