@@ -27,7 +27,7 @@ KINDS = {
         (
             ({"us_username": "lee"}, 400, "Please Enter Required Fields."),
             ({"us_username": "k:m", "password": "kimspass1"}, 400, "Invalid Field us_username."),
-            ({"us_username": "kim", "password": "short"}, 400, "Password Too Short."),
+            ({"us_username": "lee", "password": "short"}, 400, "Password Too Short."),
             ({"us_username": "ADMIN", "password": "kimspass1"}, 409, "Record Already Exists."),
         ),
     ),

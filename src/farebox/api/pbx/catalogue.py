@@ -11,15 +11,16 @@ from farebox.api.pbx.dialect import invalid
 from farebox.domain.errors import ConflictError, InvalidError
 from farebox.domain.windows import zone
 from farebox.resource.definition import Field, Resource, Scope, Write
+from farebox.storage.sqlfile import load
 
+SQL = load(__file__)
 YES_NO: Final = ("", "yes", "no")
 _NUMBER: Final = r"[0-9*#]{1,15}"
 _CALLER_ID: Final = r"\+?[0-9]{0,20}"
 _EMAIL: Final = r"|[^@\s]{1,127}@[^@\s]{1,126}"
 _TYPE: Final = r"[A-Za-z0-9_-]{1,32}"
-_MINE: Final = "select m.tenant from pbx.user_tenant m where m.person = {caller}::bigint"
 _ALL: Final = "{admin}::bool"
-_SCOPE: Final = Scope(f"{_ALL} or t.tenant in ({_MINE})")
+_SCOPE: Final = Scope(f"{_ALL} or t.tenant in ({SQL.mine})")
 _COMMON: Final = Scope("true", write=_ALL, delete=_ALL)
 # Extensions and hunts share the numbers of a tenant.
 _TAKEN: Final = {"number_pkey": "number"}
@@ -60,16 +61,14 @@ async def _prepare_tenant(write: Write) -> None:
 TENANT = Resource(
     name="tenant",
     table="pbx.tenant",
-    scope=Scope(f"{_ALL} or t.id in ({_MINE})"),
+    scope=Scope(f"{_ALL} or t.id in ({SQL.mine})"),
     owner=None,
     fields=(
         _id("te_id"),
         Field("te_name", write="RO", column="name", low=1, high=128),
         Field("te_code", write="RO", column="code", pattern=r"[A-Za-z0-9]{1,32}"),
         Field("te_timezone", write="OO", column="time_zone", high=64),
-        # Whether something outside may have kept the code.
-        Field("is_named", "bool", column="exists (select from pbx.extension e"
-              " where e.tenant = t.id) or exists (select from pbx.cdr c where c.tenant = t.id)"),
+        Field("is_named", "bool", column=SQL.is_named),
     ),
     unique={"tenant_code_once": "te_code"},
     # Without a foreign key, because it may outlive the tenant.
@@ -193,7 +192,7 @@ VOICEMAIL = Resource(
     fields=(
         _id("uniqueid"),
         _tenant("te_id"),
-        Field("context", column="select n.code from pbx.tenant n where n.id = t.tenant"),
+        Field("context", column=SQL.context),
         Field("mailbox", write="RO", pattern=_NUMBER),
         Field("fullname", write="OO", high=128),
         Field("email", write="OO", high=254, pattern=_EMAIL),
@@ -240,9 +239,8 @@ CUSTOM = Resource(
         _tenant("te_id"),
         Field("cu_name", write="RO", column="name", low=1, high=128),
         Field("cu_ct_id", "bigtext", "OO", column="type", reference="custom_type"),
-        Field("ct_name", column="select y.name from pbx.custom_type y where y.id = t.type"),
-        Field("ct_description",
-              column="select y.description from pbx.custom_type y where y.id = t.type"),
+        Field("ct_name", column=SQL.type_name),
+        Field("ct_description", column=SQL.type_description),
     ),
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from farebox.api.pbx.catalogue import (
     IVR,
     PHONE,
     PHONE_MODEL,
+    SQL,
     TENANT,
     USER,
     VOICEMAIL,
@@ -56,6 +57,14 @@ class Provisioned:
     # Runs before and after a change or removal.
     before: Callable[[Connection, Call], Awaitable[None]] | None = None
     after: Callable[[Connection, Call], Awaitable[None]] | None = None
+
+    @property
+    def of_tenant(self) -> str:
+        """What holds for the records of a tenant; those of nobody are everybody's."""
+        if any(field.stored == "tenant" for field in self.resource.fields):
+            return "t.tenant = {tenant}::bigint"
+        own = {TENANT.name: "t.id = {tenant}::bigint", USER.name: f"t.id in ({SQL.people})"}
+        return own.get(self.resource.name, "true")
 
     @property
     def name(self) -> str:
@@ -193,12 +202,7 @@ async def rows_after(call: Call, kind: Provisioned) -> list[dict[str, str]]:
     """A part of the records of a kind, in the order of their ids."""
     tests = ["t.id > {after}::bigint"]
     if call["tenant_id"] is not None:
-        own = any(field.stored == "tenant" for field in kind.resource.fields)
-        mine = "t.id in (select m.person from pbx.user_tenant m where m.tenant = {tenant}::bigint)"
-        of_kind = {TENANT.name: "t.id = {tenant}::bigint", USER.name: mine}
-        tests.append(
-            "t.tenant = {tenant}::bigint" if own else of_kind.get(kind.resource.name, "true")
-        )
+        tests.append(kind.of_tenant)
     view = call.view.having(after=call["after"], tenant=call["tenant_id"])
     async with call.services.pool.acquire() as connection:
         page = await store.list_rows(
