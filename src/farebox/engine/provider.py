@@ -12,6 +12,7 @@ from farebox.engine.auditing import Audit
 from farebox.engine.collecting import Collecting
 from farebox.engine.credentials import FAILURES, Credentials
 from farebox.engine.departures import Departures
+from farebox.engine.estate import Estate
 from farebox.engine.groups import Groups
 from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
@@ -40,6 +41,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     audit: Audit
     zones: Zones
+    estate: Estate
     areas: Areas
     groups: Groups
     subscribers: Subscribers
@@ -95,6 +97,7 @@ def build(
     network = Network(pool, clock, sealer, limits, ports)
     return Provider(
         credentials=credentials,
+        estate=Estate(pool, clock),
         zones=Zones(pool, clock, credentials, sealer),
         audit=Audit(pool, clock),
         areas=Areas(pool, clock),

@@ -152,3 +152,45 @@ def test_an_account_below(provider: Provider, loop: asyncio.Runner) -> None:
             assert 401 == gone.status_code
 
     loop.run(play())
+
+
+def test_what_belongs_to_a_subscriber(provider: Provider, loop: asyncio.Runner) -> None:
+    """Home, fixed address, ledger and renewal, as the documented operations then show them."""
+
+    async def play() -> None:
+        async def call(method: str, path: str, body: Any = None, key: str = "") -> Any:
+            headers = {"Idempotency-Key": key} if key else {}
+            answer = await provider.call(
+                method, f"{ADMIN}/users/199/{path}", json=body, cred="t-root", headers=headers
+            )
+            return answer.status_code, answer.json()
+
+        async with provider.fresh():
+            home = {"latitude": "1.5", "areaId": 2, "streetId": 2}
+            assert 200 == (await call("PUT", "location", home))[0]
+            assert (404, "area_not_found") == _error(await call("PUT", "location", {"areaId": 9}))
+            address = {"staticIpAddress": "10.9.9.9", "staticIpBoundMac": "aabb.ccdd.eeff"}
+            assert 200 == (await call("POST", "static_ips", address))[0]
+            assert 409 == (await call("POST", "static_ips", address))[0]
+            assert (400, "missing_argument") == _error(await call("POST", "static_ips", {}))
+            _, _, static, where = (await provider.get("get_details/199"))["data"]
+            assert ("1.5", "PTC", None) == tuple(
+                where["location"][name] for name in ("latitude", "area", "block")
+            )
+            assert "AA:BB:CC:DD:EE:FF" == static["staticIpMac"][0]["staticIpBoundMac"]
+            for kind, amount in (("charges", "10.5"), ("payments", 4), ("adjustments", "-0.25")):
+                assert (400, "missing_argument") == _error(
+                    await call("POST", kind, {"amount": amount})
+                )
+                for _ in range(2):
+                    told = await call("POST", kind, {"amount": amount}, key=kind)
+                    assert 200 == told[0], told
+            lines = (await call("GET", "ledger"))[1]["data"]
+            assert ["10.5", "-4", "-0.25"] == [line["amount"] for line in lines]
+            status, told = await call("POST", "renew", {})
+            assert (200, "2026-12-22 10:00:00") == (status, told["data"]["expirationTime"])
+            user, used, _, _ = (await provider.get("get_details/199"))["data"]
+            assert "active" == user["User"]["status"]
+            assert "2026-11-22 10:00:00" == used["currentBillingCycleUsage"]["billingStartDate"]
+
+    loop.run(play())

@@ -107,6 +107,7 @@ async def enter(services: Services, request: HTTPRequest, operation: Operation) 
     return Call(
         services=services, caller=caller, account=account, values=values, given=given,
         client=client,
+        repeat_key=request.headers.get("idempotency-key"),
     )  # fmt: skip
 
 

@@ -63,6 +63,8 @@ class Call(msgspec.Struct, kw_only=True):
     # As they came, under folded names.
     given: dict[str, object]
     client: str
+    # The Idempotency-Key, where the caller sent one.
+    repeat_key: str | None = None
 
     @property
     def now_ms(self) -> int:

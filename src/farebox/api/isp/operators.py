@@ -10,6 +10,7 @@ from typing import Any, Final
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 
+from farebox.api.isp import belongings
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation, body_type, enter
 from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, data, success
@@ -233,7 +234,7 @@ OPERATIONS: Final = (
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
     """All of them."""
-    return [_route(services, operation) for operation in OPERATIONS]
+    return [_route(services, operation) for operation in (*OPERATIONS, *belongings.OPERATIONS)]
 
 
 def _route(services: Services, operation: Operation) -> HTTPRouteHandler:
