@@ -5,9 +5,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from farebox.api.vending.criteria import AGGREGATES, SOURCES, stored
+from farebox.domain.errors import InvalidError
+from farebox.resource.definition import View
+from farebox.resource.summaries import summarise
 from farebox.storage import partitions
+from farebox.storage.pool import transaction
 from tests.api.conftest import Api, Caller
 from tests.api.test_vending_charts import CHART, CHARTS, FRAME, SUM, asked
+from tests.resource.samples import Person
 
 # Sales of machine 80 at location 2: local time there, zone, price, currency, left out of reports.
 SALES = (
@@ -219,3 +225,44 @@ async def test_pictures_name_what_is_seen(api: Api, nora: Caller) -> None:
     )
     api.services.access.forget()
     assert "Platform 2" not in (await nora.get(f"{CHART}/data", headers=svg)).text
+
+
+LISTS = ("in", "nin")
+# A value of each type that a condition can have.
+VALUES = {"text": "2%_'\\", "instant": "2026-03-29T12:00:00Z", "bool": True, "bool01": 0}
+
+
+async def test_whatever_is_accepted_has_an_answer(api: Api) -> None:
+    """Every column of every source with every operation and condition that it may have."""
+    await fill(api)
+    person = Person(id=2, group=2, groups=frozenset({2, 3}))
+    accepted = 0
+    async with transaction(api.services.pool) as connection:
+        for name, source in SOURCES.items():
+            frame = {**FRAME, "viewType": "month", "column": "createdAt"}
+            for field in source.resource.fields:
+                value = VALUES.get(field.type, 5)
+                where = [
+                    {"field": field.name, "op": op,
+                     "value": [value, None] if op in LISTS else value}
+                    for op in ("=", "!=", "in", "nin", "<", "<=", ">", ">=", "contains",
+                               "startsWith")
+                ]  # fmt: skip
+                for column, conditions in (
+                    *(({"expr": field.name, "op": op}, []) for op in ("", *AGGREGATES)),
+                    *(({"expr": "*", "op": "count"}, [one]) for one in where),
+                ):
+                    asked_for = asked(
+                        column, source=name, where=conditions, timeFrames=[frame],
+                        orderBy=["date desc"],
+                    )  # fmt: skip
+                    try:
+                        question = stored(asked_for)
+                    except InvalidError:
+                        continue
+                    accepted += 1
+                    await summarise(
+                        connection, source.resource, question.asked, question.frames,
+                        View(person, api.clock()), within=source.within,
+                    )  # fmt: skip
+    assert 700 < accepted

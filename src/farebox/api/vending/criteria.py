@@ -31,7 +31,7 @@ _OPERATORS: Final = {
     "=": "in", "!=": "nin", "in": "in", "nin": "nin", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
     "contains": "contains", "startsWith": "startsWith",
 }  # fmt: skip
-_AGGREGATES: Final = ("sum", "count", "avg", "min", "max")
+AGGREGATES: Final = ("sum", "count", "avg", "min", "max")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 # What a row of a chart with time frames has beside its columns.
 RESERVED: Final = ("timeFrame", "date")
@@ -123,7 +123,7 @@ class _Reader:
         return tuple(found)
 
     def _select(self, item: Fields) -> Selected:
-        expression, operation = item.string("expr", high=64), _text(item, "op", _AGGREGATES)
+        expression, operation = item.string("expr", high=64), _text(item, "op", AGGREGATES)
         field = None if expression == "*" else self._column(item, "expr", expression)
         if expression == "*" and operation != "count":
             item.wrong("op", "must be count for *")
