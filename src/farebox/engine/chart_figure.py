@@ -101,9 +101,7 @@ def scaled(figure: Figure, column: Column, value: Any, currency: str) -> tuple[A
 
 def unit_of(column: Column, currency: str) -> str:
     """The unit as it is written."""
-    if column.unit == "money":
-        return currency or "minor units"
-    return {"seconds": "seconds"}.get(column.unit, "")
+    return (currency or "minor units") if column.unit == "money" else column.unit
 
 
 def _place(figure: Figure, role: str) -> int | None:
@@ -120,18 +118,19 @@ def _panel(figure: Figure, place: int, rows: list[tuple[Any, ...]], currency: st
     digits = 0
     for row in rows:
         name = " · ".join(_said(row[at]) for at in keys) or column.name
-        value, digits = scaled(figure, column, row[place], currency)
+        value, told_digits = scaled(figure, column, row[place], currency)
+        digits = max(digits, told_digits)
         if value is not None:
             category = name if dated is None else str(row[dated])
             line = cells[column.name if dated is None else name]
             line[category] = line.get(category, 0) + value
-    told = dict.fromkeys(category for line in cells.values() for category in line)
-    categories = dates(figure.unit, list(told)) if dated is not None else list(told)
+    named = dict.fromkeys(category for line in cells.values() for category in line)
     if dated is None:
         categories = _largest(cells[column.name], CATEGORIES_MAX, is_sum=column.is_sum)
+    else:
+        categories = dates(figure.unit, list(named))
     series = _series(cells, categories, is_sum=column.is_sum, empty=0.0 if column.is_sum else None)
-    title = column.name
-    return Panel(title, unit_of(column, currency), digits, dated is not None, column.is_sum,
+    return Panel(column.name, unit_of(column, currency), digits, dated is not None, column.is_sum,
                  tuple(categories), series)  # fmt: skip
 
 

@@ -5,6 +5,7 @@ whoever asks: the machines and places that it names, as far as they are seen, ov
 relative period is that of today. A report without a first period has nothing to show yet.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 _PDF: Final = "application/pdf"
+_SECONDS_MAX: Final = 60
 _CHOSEN: Final = ("machines", "machine_groups", "machine_models", "machine_types", "manufacturers",
                   "locations", "location_groups")  # fmt: skip
 
@@ -131,9 +133,12 @@ async def _charts(made: Blueprint, request: Call, key: int) -> tuple[Figure, ...
     within = USERREPORT.aliases["charts"].back or "false"
     page = await store.list_rows(made.services.pool, CHART, wanted, view, within=within)
     found = []
-    for chart in page.rows:
-        try:
-            found.append(await figure_of_chart(made, request, chart))
-        except ForbiddenError as error:
-            found.append(Figure(chart.name or chart.type, "table", (), (), notes=(error.message,)))
+    # As a whole they may take as long as one of the long ones.
+    async with asyncio.timeout(_SECONDS_MAX):
+        for chart in page.rows:
+            try:
+                found.append(await figure_of_chart(made, request, chart))
+            except ForbiddenError as error:
+                title = chart.name or chart.type
+                found.append(Figure(title, "table", (), (), notes=(error.message,)))
     return tuple(found)
