@@ -205,11 +205,20 @@ async def settle(connection: Connection, number: int, now_ms: int) -> dict[str, 
 
 
 async def write(connection: Connection, kind: str, meter: Meter, usage: Usage) -> None:
-    """Writes a window's figures down under the policy of the meter."""
+    """Writes a window's figures down under the policy of the meter.
+
+    The window that has just ended is kept beside it, for records of it that come late.
+    """
+    previous = None
+    if meter.verdict.is_rolled and meter.usage.end_ms == usage.start_ms:
+        previous = {
+            "policy": msgspec.to_builtins(meter.policy),
+            "usage": msgspec.to_builtins(meter.usage),
+        }
     await connection.execute(
         SQL.write, meter.subscriber, kind, usage.start_ms, usage.end_ms, usage.upload,
         usage.download, usage.topup, usage.carried, msgspec.to_builtins(meter.policy),
-        meter.since_ms,
+        meter.since_ms, previous,
     )  # fmt: skip
 
 

@@ -54,13 +54,15 @@ select * from isp.bandwidth_template where id = any($1::bigint[])
 -- The figures of a window.
 insert into isp.quota_state as q
   (subscriber, kind, window_start_ms, window_end_ms, upload, download, topup, carried, policy,
-   effective_from_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+   effective_from_ms, previous)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 on conflict (subscriber, kind) do update set
   window_start_ms = excluded.window_start_ms, window_end_ms = excluded.window_end_ms,
   upload = excluded.upload, download = excluded.download, topup = excluded.topup,
   carried = excluded.carried, policy = excluded.policy,
   effective_from_ms = excluded.effective_from_ms,
+  previous = case when excluded.previous is not null then excluded.previous
+                  when q.window_start_ms = excluded.window_start_ms then q.previous end,
   alerted = case when q.window_start_ms = excluded.window_start_ms then q.alerted else 0 end,
   version = q.version + 1
 

@@ -26,6 +26,7 @@ from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
 from farebox.engine.switching import END, SWITCH, Switching
+from farebox.engine.usage import UsageBook
 from farebox.engine.zones import Zones
 from farebox.locks import Attempts
 from farebox.outbound.simulators import Simulators
@@ -42,6 +43,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
     zones: Zones
     estate: Estate
+    usage: UsageBook
     areas: Areas
     groups: Groups
     subscribers: Subscribers
@@ -98,6 +100,7 @@ def build(
     return Provider(
         credentials=credentials,
         estate=Estate(pool, clock),
+        usage=UsageBook(pool, clock),
         zones=Zones(pool, clock, credentials, sealer),
         audit=Audit(pool, clock),
         areas=Areas(pool, clock),

@@ -21,6 +21,7 @@ from farebox.api.isp import (
     overrides,
     provisioning,
     subscribers,
+    usage,
 )
 from farebox.api.isp.blueprint import routes_of
 from farebox.api.services import Services
@@ -42,14 +43,14 @@ OPERATIONS: Final = tuple(operation for noun in _NOUNS for operation in noun.OPE
 def router(services: Services) -> Router:
     """All routes of this API."""
     documented = [handler for operation in OPERATIONS for handler in routes_of(services, operation)]
+    operated = [
+        handler for noun in (provisioning, operators, usage) for handler in noun.routes(services)
+    ]
     return Router(
         path="/isp",
         route_handlers=[
             Router("/api/v1", route_handlers=documented),
-            Router(
-                "/admin",
-                route_handlers=[*provisioning.routes(services), *operators.routes(services)],
-            ),
+            Router("/admin", route_handlers=operated),
         ],
         exception_handlers={Exception: dialect.failure},
         request_max_body_size=dialect.BODY_BYTES_MAX,

@@ -1,0 +1,131 @@
+"""Usage from the network: counted once, where it belongs, with what follows."""
+
+import asyncio
+from typing import Any
+
+from tests.api.isp.conftest import Provider
+
+MIB = 1 << 20
+SESSION = {"nas": "127.0.0.1", "sessionId": "s9", "user": "testuser"}
+
+
+async def batch(provider: Provider, records: Any, **more: Any) -> Any:
+    """The answer to a batch."""
+    answer = await provider.call("POST", "/isp/admin/usage/batch", json=records, **more)
+    assert 200 == answer.status_code, answer.text
+    return answer.json()["data"]
+
+
+def at(clock: str) -> str:
+    """A time of the fixture's day."""
+    return f"2026-11-22T{clock}:00+05:30"
+
+
+def records(*counts: tuple[str, int], **more: Any) -> list[dict[str, Any]]:
+    """Interim records of a session: time, octets downloaded."""
+    return [{**SESSION, "at": at(clock), "in": 0, "out": out, **more} for clock, out in counts]
+
+
+def test_a_session_counts_once(provider: Provider, loop: asyncio.Runner) -> None:
+    """Sent twice, it is the same; in a day, a cycle and a window."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            sent = records(("09:00", 0), ("09:05", 100), ("09:10", 250))
+            told = await batch(provider, sent)
+            assert (3, []) == (told["accepted"], told["errors"])
+            again = await batch(provider, sent)
+            assert (0, 2, 1) == (again["accepted"], again["stale"], again["duplicate"])
+            _, used, _, _ = (await provider.get("get_details/1"))["data"]
+            assert 94371840 + 250 == used["currentBillingCycleUsage"]["totalDataUsage"]
+            shown = await provider.call("GET", "/isp/admin/usage/1", cred="t-root")
+            assert {"date": "2026-11-22", "upload": 0, "download": 250} == shown.json()["data"][-1]
+
+    loop.run(play())
+
+
+def test_too_much_switches(provider: Provider, loop: asyncio.Runner) -> None:
+    """Past the limit the second speed applies, and the network is told."""
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            delta = {"recordId": "r1", "user": "testuser", "at": at("09:30"), "upload": 0}
+            sent = [{**delta, "download": 10 * MIB}, {**delta, "download": 10 * MIB}]
+            told = await batch(provider, sent)
+            assert (1, 1, 0) == (told["accepted"], told["duplicate"], told["switches"])
+            told = await batch(provider, [{**delta, "recordId": "r2", "download": 1}])
+            assert 1 == told["switches"]
+            _, used, _, _ = (await provider.get("get_details/1"))["data"]
+            assert "12" == used["currentBillingCycleUsage"]["bandwidthTemplateId"]
+            assert 1 == await connection.fetchval("select count(*) from isp.switch")
+
+    loop.run(play())
+
+
+def test_a_late_record_lowers_what_was_carried(provider: Provider, loop: asyncio.Runner) -> None:
+    """It belongs to the window before, on its own day, and not to the present one (G21, I8)."""
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            await connection.execute("delete from isp.usage_day")
+            await connection.execute("update isp.session set stopped_at_ms = 0")
+            carry = {
+                "userId": "1", "bandwidthRestriction": "on", "bandwidthReset": "data",
+                "bandwidthResetLimit": "100", "bandwidthResetUnitData": "mb",
+                "bandwidthResetEvery": "monthly", "bandwidthResetEveryValue": "1",
+                "bandwidthTemplate": "11", "bandwidthReset2": "always",
+                "bandwidthTemplate2": "12", "carryForwardPreviousData": "yes",
+            }  # fmt: skip
+            await provider.post("override_user_bandwidth", carry)
+            delta = {"user": "testuser", "upload": 10 * MIB, "download": 20 * MIB}
+            await batch(provider, [{**delta, "recordId": "a", "at": at("09:00")}])
+            provider.clock.set("2026-12-01T00:00:00+05:30")
+            await batch(provider, [{"user": "testuser", "recordId": "b", "upload": 0,
+                                    "download": 0, "at": "2026-12-01T00:00:00+05:30"}])  # fmt: skip
+            carried = "select carried from isp.quota_state where subscriber = 1"
+            assert 70 * MIB == await connection.fetchval(carried)
+            late = {"user": "testuser", "recordId": "c", "upload": 15 * MIB, "download": 0}
+            await batch(provider, [{**late, "at": "2026-11-30T23:00:00+05:30"}])
+            assert 55 * MIB == await connection.fetchval(carried)
+            used = "select upload + download from isp.quota_state where subscriber = 1"
+            assert 0 == await connection.fetchval(used)
+            day = "select upload from isp.usage_day where subscriber = 1 and day = '2026-11-30'"
+            assert 15 * MIB == await connection.fetchval(day)
+        provider.clock.set("2026-11-22T10:00:00+05:30")
+
+    loop.run(play())
+
+
+FAULTS = (
+    (5, "must be an object"),
+    ({"user": "testuser"}, "at is required"),
+    ({**SESSION, "at": "noon"}, "at must be"),
+    ({**SESSION, "at": 1795321800, "out": -1}, "out must be"),
+    ({**SESSION, "at": 1795321800, "type": "x"}, "type must be"),
+    ({**SESSION, "at": 1000}, "too_old"),
+)
+
+
+def test_bad_records_harm_no_other(provider: Provider, loop: asyncio.Runner) -> None:
+    """They are told by their index; unknown names are counted."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            good = [
+                *records(("09:00", 5)),
+                {**SESSION, "user": "nobody", "at": 1795321800},
+                {**SESSION, "nas": "10.0.0.1", "at": 1795321800},
+            ]
+            told = await batch(provider, [*(one for one, _ in FAULTS), *good])
+            assert (1, 1, 1) == (told["accepted"], told["unknownUser"], told["unknownNas"])
+            assert [*range(len(FAULTS))] == [one["index"] for one in told["errors"]]
+            for (_, reason), one in zip(FAULTS, told["errors"], strict=True):
+                assert one["error"].startswith(reason)
+            for body, status in ((b"{", 400), (b"", 200), (b'{"user":1}\n{"user":2}', 200)):
+                answer = await provider.call(
+                    "POST", "/isp/admin/usage/batch", content=body,
+                    headers={"Content-Type": "application/x-ndjson"},
+                )  # fmt: skip
+                assert status == answer.status_code, answer.text
+
+    loop.run(play())
