@@ -152,6 +152,19 @@ async def test_the_archive_is_asked_for(api: Api, path: str) -> None:
     assert row == (await nora.get(f"{path}/{row['id']}")).json()
 
 
+async def test_totals_have_an_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records are counted up to a bound, but never to less than what was shown."""
+    await fill(api)
+    for key in range(1, 6):
+        await insert(api, "log", {**LOG, "id": key})
+    monkeypatch.setattr("farebox.api.vending.records.COUNT_MAX", 3)
+    nora = await api.login("nora")
+    for query, total in (("", 6), ("?limit=1", 3), ("?limit=2&skip=1", 3), ("?limit=5", 5),
+                         ("?limit=3&skip=2", 5), ("?limit=0", 3), ("?limit=9", 6)):  # fmt: skip
+        answer = await nora.get(f"/log{query}")
+        assert str(total) == answer.headers["X-Total-Count"], query
+
+
 async def test_records_are_exported(api: Api) -> None:
     """Sales, payments and logs as CSV, for a named machine only."""
     await fill(api)

@@ -294,6 +294,20 @@ class Explaining:
         return [row[0] for row in rows if "Seq Scan on " in row[0]]
 
 
+async def test_the_newest_are_found_by_their_time(pool: Pool) -> None:
+    """A page of the newest records of many places is read from an index, not sorted out of all."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local statement_timeout = 0")
+        await connection.execute(MANY)
+        for table in ("revenuetransaction", "paymenttransaction", "log"):
+            explaining = Explaining(connection)
+            assert [] == await explaining.fetch(
+                f"select * from vending.{table} t where t.location in ("
+                "select vending.locations_seen('{1}')) and t.occurred_at_ms > 0"
+                " order by t.occurred_at_ms desc, t.id limit 100"
+            )
+
+
 async def test_nothing_large_is_scanned(pool: Pool) -> None:
     """Reports of a place or of a machine find their records by an index."""
     tables = ("revenuetransaction_", "paymenttransaction_", "log_")

@@ -30,15 +30,19 @@ class Page:
 
 async def list_rows(
     connection: Connection, resource: Resource, criteria: Criteria, view: View,
-    *, within: str = "true", hard_cap: int = 10_000,
+    *, within: str = "true", hard_cap: int = 10_000, count_max: int | None = None,
 ) -> Page:  # fmt: skip
-    """Give a page of what the caller may see; the matches are counted only if the page is cut."""
+    """Give a page of what the caller may see; the matches are counted only if the page is cut.
+
+    Of rows without number, no more than `count_max` are counted.
+    """
     limit = hard_cap + 1 if criteria.limit is None else criteria.limit
     query = sql.select(resource, criteria, view, limit=limit, within=within)
     records = await _fetch(connection, query) if limit else []
     total = criteria.skip + len(records)
     if len(records) >= limit or (criteria.skip and not records):
-        ((total,),) = await _fetch(connection, sql.count(resource, criteria, view, within=within))
+        counted = sql.count(resource, criteria, view, limit=count_max, within=within)
+        total = max(total if records else 0, (await _fetch(connection, counted))[0][0])
     truncated = criteria.limit is None and len(records) > hard_cap
     return Page(_rows(resource, records[:hard_cap], view), total, truncated)
 

@@ -83,7 +83,7 @@ class Blueprint:
 
     async def page(
         self, request: Call, resource: Resource, within: str = "true", view: View | None = None,
-        reserved: tuple[str, ...] = (), order: Order = (),
+        reserved: tuple[str, ...] = (), order: Order = (), count_max: int | None = None,
     ) -> Answer:  # fmt: skip
         """A list as the query asks for it, restricted to what also satisfies `within`."""
         criteria = parse(resource, request.query_params.multi_items(), reserved, order)
@@ -92,7 +92,7 @@ class Blueprint:
         async with self.services.pool.acquire() as connection:
             page = await store.list_rows(
                 connection, resource, criteria, view or self.view(request), within=within,
-                hard_cap=self.services.options.list_hard_cap,
+                hard_cap=self.services.options.list_hard_cap, count_max=count_max,
             )  # fmt: skip
         return reply(page.rows, headers=counted(page.total, truncated=page.truncated))
 

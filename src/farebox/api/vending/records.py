@@ -3,7 +3,9 @@ vending-platform.md 2.8).
 
 Rows are read only, and belong to whoever sees the location stored in them. Lists show what is
 younger than the archive horizon unless `useArchive` asks for everything; one row by its id, and the
-payments of a sale, are found whatever their age. So is the newest log of a machine.
+payments of a sale, are found whatever their age. So is the newest log of a machine. Records are
+without number, and counting them all would take longer than the page: a total beyond a million is
+told as a million.
 
 The summary of logs counts what was told since thirty days ago (`days` says otherwise), records that
 clear another left out, and clocks that run ahead not.
@@ -43,6 +45,7 @@ from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 DAY_MS: Final = 86_400_000
+COUNT_MAX: Final = 1_000_000
 _HOT: Final = "t.occurred_at_ms >= {hot_from_ms}::bigint"
 _QUERY: Final = {**CRITERIA, "useArchive": bool}
 
@@ -220,7 +223,9 @@ def _list(made: Blueprint, resource: Resource, operation: str) -> HTTPRouteHandl
         hot_from_ms = made.services.clock() - made.services.options.archive_after_ms
         view = made.view(request).having(hot_from_ms=hot_from_ms)
         within = "true" if is_all else _HOT
-        return await made.page(request, resource, within, view, reserved=("useArchive",))
+        return await made.page(
+            request, resource, within, view, reserved=("useArchive",), count_max=COUNT_MAX
+        )
 
     return list_records
 
