@@ -9,6 +9,7 @@ ends the run. `python -m benchmarks.bench_sales 50000000` takes as many sales.
 """
 
 import asyncio
+import math
 import random
 import statistics
 import sys
@@ -136,9 +137,13 @@ async def _compare(
         for name, revenue in router.items():
             services.revenue = revenue
             served = app if name == "columns" else assemble(services, from_environment({})[0])
-            started = time.perf_counter()
-            told[name] = await _ask(served, header, question)
-            times[name].append(time.perf_counter() - started)
+            best = math.inf
+            # The best of three: others may be at work on the machine, too.
+            for _ in range(3):
+                started = time.perf_counter()
+                told[name] = await _ask(served, header, question)
+                best = min(best, time.perf_counter() - started)
+            times[name].append(best)
         if told["columns"] != told["rows"]:
             raise RuntimeError(f"the answers differ for {question[:60]}")
     services.revenue = columns
@@ -159,9 +164,9 @@ async def _beside_ingestion(
         nonlocal stored
         while time.perf_counter() < ends:
             body = numbers.body(numbers.take("", caller.id, bench_ingest.RECORDS))
-            stored += (
-                await services.ingestion.sales(caller, SALES.read(body, caller.name))
-            ).accepted
+            batch = SALES.read(body, caller.name)
+            result = await services.ingestion.sales(caller, batch)
+            stored += result.accepted
 
     async def read(number: int) -> None:
         targets = [fresh, "periods", f"bestselling?{days}", "heatmap", fresh]

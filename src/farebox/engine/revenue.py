@@ -39,6 +39,8 @@ class Revenue:
         """Days with sales, by currency, then day."""
         figures = await self._adder.daily(chosen, period)
         rates = await read_rates(self._pool, self._reporting)
+        if not rates:
+            return [Converted(one, 1.0, one.total) for one in figures]
         return [
             Converted(
                 one,
