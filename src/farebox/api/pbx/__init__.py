@@ -8,7 +8,7 @@ from typing import Final
 
 from litestar import Router
 
-from farebox.api.pbx import admin, calls, dialect, lines, people, routing
+from farebox.api.pbx import admin, calls, dialect, intake, lines, people, routing
 from farebox.api.pbx.blueprint import route_of
 from farebox.api.services import Services
 
@@ -24,6 +24,7 @@ def router(services: Services) -> Router:
         route_handlers=[
             *(route_of(services, operation) for operation in OPERATIONS),
             *admin.routes(services),
+            *intake.routes(services),
         ],
         exception_handlers={Exception: dialect.failure},
     )

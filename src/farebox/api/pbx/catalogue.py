@@ -22,8 +22,6 @@ _TYPE: Final = r"[A-Za-z0-9_-]{1,32}"
 _ALL: Final = "{admin}::bool"
 _SCOPE: Final = Scope(f"{_ALL} or t.tenant in ({SQL.mine})")
 _COMMON: Final = Scope("true", write=_ALL, delete=_ALL)
-# Extensions and hunts share the numbers of a tenant.
-_TAKEN: Final = {"number_pkey": "number"}
 
 
 def _tenant(name: str) -> Field:
@@ -106,7 +104,8 @@ EXTENSION = Resource(
         Field("ex_callwaiting", write="OO", column="callwaiting", choices=YES_NO),
         Field("ex_fmfmcallerid", write="OO", column="fmfmcallerid", pattern=_CALLER_ID),
     ),
-    unique={**_TAKEN, "voicemail_mailbox_once": "number"},
+    # Hunts have numbers of the same space; the mailbox moves with the number.
+    unique={"number_pkey": "ex_number", "voicemail_mailbox_once": "ex_number"},
 )
 
 HUNT = Resource(
@@ -123,7 +122,7 @@ HUNT = Resource(
         Field("hu_ringtime", "bigtext", "OO", column="ringtime", default=60, low=1, high=3600),
         Field("hu_checkinuse", write="OO", column="checkinuse", choices=YES_NO),
     ),
-    unique=_TAKEN,
+    unique={"number_pkey": "hu_number"},
     prepare=_upper("hu_type"),
 )
 
@@ -144,7 +143,7 @@ DID = Resource(
         Field("di_didprefix", write="OO", column="prefix", high=32),
         Field("di_didnameprefix", write="OO", column="name_prefix", high=32),
     ),
-    unique={"did_number_once": "number"},
+    unique={"did_number_once": "di_number"},
 )
 
 
@@ -197,7 +196,7 @@ VOICEMAIL = Resource(
         Field("fullname", write="OO", high=128),
         Field("email", write="OO", high=254, pattern=_EMAIL),
     ),
-    unique={"voicemail_mailbox_once": "number"},
+    unique={"voicemail_mailbox_once": "mailbox"},
 )
 
 PARAMS: Final = tuple(f"co_param{number}" for number in range(1, 13))

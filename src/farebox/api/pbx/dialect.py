@@ -158,7 +158,7 @@ def refusal(known: DomainError) -> Answer:
 def _conflict(known: ConflictError) -> str:
     if known.code == "in_use":
         return "Record In Use."
-    is_number = any(name.endswith("number") for name in known.fields)
+    is_number = any(name.endswith(("number", "mailbox")) for name in known.fields)
     return "Number Already In Use." if is_number else "Record Already Exists."
 
 

@@ -28,9 +28,9 @@ from farebox.api.pbx.catalogue import (
     USER,
     VOICEMAIL,
 )
-from farebox.api.pbx.dialect import REQUIRED, Call, invalid
+from farebox.api.pbx.dialect import Call
 from farebox.api.pbx.lines import phone_password
-from farebox.api.pbx.values import values_of, wrong
+from farebox.api.pbx.values import missing, values_of, wrong
 from farebox.engine.lines import generated
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
@@ -39,6 +39,10 @@ from farebox.storage.pool import Connection
 
 # Printable, without spaces and what configurations of telephones trip over.
 _SECRET: Final = re.compile(r"[!#-:<-~]{8,128}")
+_HASH: Final = re.compile(
+    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}(\$[A-Za-z0-9+/]{10,90}){2}", re.ASCII
+)
+
 Given = dict[str, object]
 Write = Callable[[Connection, Call, int, Given, bool], Awaitable[dict[str, str]]]
 
@@ -102,13 +106,16 @@ async def _write_extension(
 async def _write_user(
     connection: Connection, call: Call, key: int, given: Given, creating: bool
 ) -> dict[str, str]:
-    """A user's password, which a new one must have."""
-    password = _text(given, "password")
-    if password is None and creating:
-        raise invalid(REQUIRED)
+    """A user's password, which a new one must have; a ready hash of it does as well."""
+    operators = call.services.exchange.operators
+    password, hashed = _text(given, "password"), _text(given, "password_hash")
+    if hashed is not None and not _HASH.fullmatch(hashed):
+        raise wrong("password_hash")
+    if password is None and hashed is None and creating:
+        raise missing("password")
     if password is not None:
-        operators = call.services.exchange.operators
         hashed = await operators.hash(password)
+    if hashed is not None:
         await operators.store_password(connection, call.caller, key, hashed)
     return {}
 
@@ -142,8 +149,8 @@ async def _require_admin(connection: Connection, call: Call) -> None:
 KINDS: Final = (
     Provisioned(path="tenants", resource=TENANT),
     Provisioned(
-        path="users", resource=USER, also=("password",), write=_write_user, before=_hold_admins,
-        after=_require_admin,
+        path="users", resource=USER, also=("password", "password_hash"), write=_write_user,
+        before=_hold_admins, after=_require_admin,
     ),
     Provisioned(
         path="extensions", resource=EXTENSION, also=("secret", "host"), once=("secret",),

@@ -33,11 +33,11 @@ def values_of(
         if field.name in given:
             text = _text(field, given[field.name])
             if not text and creating and letter == "R":
-                raise invalid(REQUIRED)
+                raise missing(field.name)
             if text or not creating:
                 values[field.name] = _checked(field, text)
         elif creating and letter == "R":
-            raise invalid(REQUIRED)
+            raise missing(field.name)
     if not values and not any(name in given for name in also):
         raise invalid(REQUIRED)
     return values
@@ -45,7 +45,12 @@ def values_of(
 
 def wrong(name: str) -> InvalidError:
     """The refusal of a member."""
-    return invalid(f"Invalid Field {name}.")
+    return InvalidError(f"Invalid Field {name}.", fields={name: "is invalid"})
+
+
+def missing(name: str) -> InvalidError:
+    """The refusal of a record without a member."""
+    return InvalidError(REQUIRED, fields={name: "is required"})
 
 
 def _text(field: Field, value: object) -> str:

@@ -1,0 +1,240 @@
+"""Many records at once: all kinds in one document, by the names that people know (pbx.md 3.11).
+
+A row is found by its natural key: a tenant by code, a line by tenant and number, a route by what it
+leads from and to. What is found is changed where it differs, what is not is made, and everything is
+one transaction. A dry run does the same, takes it back, and tells every difference. Secrets and
+passwords that a row carries are always written.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from farebox.api.pbx.arguments import scalar
+from farebox.api.pbx.blueprint import shown
+from farebox.api.pbx.dialect import Call, invalid
+from farebox.api.pbx.provisioning import KINDS, Given, Provisioned, add, edit
+from farebox.api.pbx.values import missing, values_of, wrong
+from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
+from farebox.resource import store
+from farebox.resource.criteria import Criteria
+from farebox.storage.pool import Connection, transaction
+
+ROWS_MAX: Final = 20_000
+PASSWORDS_MAX: Final = 500
+DIFFERENCES_MAX: Final = 1000
+_SEEN_MAX: Final = 1_000_000
+_BY_PATH: Final = {kind.path: kind for kind in KINDS}
+# The kinds in the order in which they name each other, and what a row of each is known by.
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tenants": ("te_code",),
+    "phone-models": ("pm_name",),
+    "custom-types": ("ct_name",),
+    "users": ("us_username",),
+    "extensions": ("ex_number",),
+    "hunts": ("hu_number",),
+    "dids": ("di_country", "di_area", "di_number"),
+    "voicemails": ("mailbox",),
+    "conditions": ("co_name",),
+    "ivrs": ("iv_name",),
+    "customs": ("cu_name",),
+    "phones": ("ph_mac",),
+    "destinations": ("de_type_src", "de_id_src", "de_type_dst", "de_id_dst"),
+}
+# What the ends of a route mean, and the name that stands for the id in `src` and `dst`.
+_ENDS: Final = {
+    "EXT": ("extensions", "ex_number"),
+    "HUNTLIST": ("hunts", "hu_number"),
+    "DID": ("dids", "di_number"),
+    "VOICEMAIL": ("voicemails", "mailbox"),
+    "CONDITION": ("conditions", "co_name"),
+    "NOTCONDITION": ("conditions", "co_name"),
+    "IVR": ("ivrs", "iv_name"),
+    "CUSTOM": ("customs", "cu_name"),
+}
+Key = tuple[str, ...]
+
+
+class _TakenBackError(Exception):
+    """Ends the transaction of a dry run."""
+
+
+@dataclass
+class Outcome:
+    """What an import did, or would do."""
+
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    differences: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def import_all(call: Call, document: Given, *, dry: bool) -> Outcome:
+    """Makes the records as the document has them; InvalidError names the first bad row."""
+    rows = dict(_parts(document))
+    outcome = Outcome()
+    try:
+        async with transaction(call.services.pool) as connection:
+            job = _Import(connection, call, outcome)
+            for path, given in rows.items():
+                await job.kind(path, given)
+            if dry:
+                raise _TakenBackError
+    except _TakenBackError:
+        pass
+    return outcome
+
+
+def _parts(document: Given) -> Iterator[tuple[str, list[Any]]]:
+    """The kinds that a document has, in their order."""
+    total = 0
+    for path in KEYS:
+        name = path.replace("-", "_")
+        given = document.get(name)
+        if given is None:
+            continue
+        total += len(given) if isinstance(given, list) else ROWS_MAX + 1
+        if not isinstance(given, list) or total > ROWS_MAX:
+            raise invalid(f"Invalid Parameter {name}.")
+        if sum(isinstance(row, dict) and "password" in row for row in given) > PASSWORDS_MAX:
+            raise invalid(f"Invalid Parameter {name}.")
+        yield path, given
+
+
+class _Import:
+    """One import on its connection."""
+
+    def __init__(self, connection: Connection, call: Call, outcome: Outcome) -> None:
+        self._connection = connection
+        self._call = call
+        self._outcome = outcome
+        self._known: dict[str, dict[Key, dict[str, str]]] = {}
+        self._names: dict[str, dict[tuple[Key, str], int]] = {}
+
+    async def kind(self, path: str, rows: list[Any]) -> None:
+        """Makes the rows of one kind."""
+        counts = {"inserted": 0, "updated": 0, "unchanged": 0}
+        self._outcome.counts[path.replace("-", "_")] = counts
+        for index, row in enumerate(rows):
+            try:
+                if not isinstance(row, dict):
+                    raise missing(KEYS[path][0])
+                counts[await self._row(path, index, dict(row))] += 1
+            except (InvalidError, NotFoundError, ConflictError) as error:
+                name = next(iter(error.fields), KEYS[path][0])
+                name = path.replace("-", "_") + f" {index} Field {name}"
+                raise invalid(f"Invalid Row {name}.") from error
+
+    async def _row(self, path: str, index: int, given: dict[str, object]) -> str:
+        kind = _BY_PATH[path]
+        tenant = await self._tenant(kind, given)
+        if path == "customs" and "ct_name" in given:
+            given["cu_ct_id"] = await self._id("custom-types", (), given["ct_name"], "ct_name")
+        if path == "destinations":
+            await self._ends(given, tenant)
+        key = (*tenant, *(_plain(given, name) for name in KEYS[path]))
+        known = await self._all(path)
+        current = known.get(key)
+        if current is None:
+            number, _ = await add(self._connection, self._call, kind, given)
+            await self._members(path, number, given)
+            known[key] = await self._read(kind, number)
+            self._differs(path, index, key, "insert", {})
+            return "inserted"
+        number = int(next(iter(current.values())))
+        changed = _changed(kind, given, current)
+        if not changed and not any(name in given for name in (*kind.also, "tenants")):
+            return "unchanged"
+        await edit(self._connection, self._call, kind, number, given)
+        await self._members(path, number, given)
+        known[key] = await self._read(kind, number)
+        self._differs(path, index, key, "update", changed)
+        return "updated"
+
+    async def _tenant(self, kind: Provisioned, given: dict[str, object]) -> Key:
+        """The tenant's part of a row's key; the row gets the tenant's id for its code."""
+        owner = next((one.name for one in kind.resource.fields if one.stored == "tenant"), None)
+        if owner is None:
+            return ()
+        number = await self._id("tenants", (), given.get("te_code"), "te_code")
+        given[owner] = number
+        return (str(number),)
+
+    async def _id(self, path: str, tenant: Key, value: object, name: str) -> int:
+        """The id of a record by the one text that it is known by."""
+        if path not in self._names:
+            # Whoever names a kind comes after it, so this need not follow later rows.
+            self._names[path] = {
+                (key[: len(tenant)], key[-1]): int(next(iter(row.values())))
+                for key, row in (await self._all(path)).items()
+            }
+        number = self._names[path].get((tenant, _plain({name: value}, name)))
+        if number is None:
+            raise wrong(name)
+        return number
+
+    async def _ends(self, given: dict[str, object], tenant: Key) -> None:
+        for end, plain in (("de_id_src", "src"), ("de_id_dst", "dst")):
+            kind = _plain(given, end.replace("id", "type")).upper()
+            given[end.replace("id", "type")] = kind
+            means = _ENDS.get(kind.partition("-")[0])
+            if plain in given and means is not None:
+                given[end] = await self._id(means[0], tenant, given[plain], means[1])
+
+    async def _members(self, path: str, number: int, given: Given) -> None:
+        """The tenants that a user is to see, by their codes."""
+        codes = given.get("tenants")
+        if path != "users" or codes is None:
+            return
+        if not isinstance(codes, list):
+            raise wrong("tenants")
+        tenants = [await self._id("tenants", (), code, "te_code") for code in codes]
+        await self._call.services.exchange.admin.set_tenants(self._connection, number, tenants)
+
+    async def _all(self, path: str) -> dict[Key, dict[str, str]]:
+        """The records of a kind by their keys, read once."""
+        if path not in self._known:
+            kind = _BY_PATH[path]
+            page = await store.list_rows(
+                self._connection, kind.resource, Criteria(), self._call.view, hard_cap=_SEEN_MAX
+            )
+            rows = [shown(row, kind.view) for row in page.rows]
+            owner = [one.name for one in kind.resource.fields if one.stored == "tenant"]
+            self._known[path] = {
+                (*(row[name] for name in owner), *(_plain(row, name) for name in KEYS[path])): row
+                for row in rows
+            }
+        return self._known[path]
+
+    async def _read(self, kind: Provisioned, number: int) -> dict[str, str]:
+        row = await store.read(self._connection, kind.resource, number, self._call.view)
+        return shown(row, kind.view)
+
+    def _differs(
+        self, path: str, index: int, key: Key, change: str, fields: Mapping[str, Any]
+    ) -> None:
+        if len(self._outcome.differences) < DIFFERENCES_MAX:
+            self._outcome.differences.append({
+                "kind": path.replace("-", "_"), "index": str(index), "change": change,
+                "key": " ".join(key[-len(KEYS[path]) :]), "fields": fields,
+            })  # fmt: skip
+
+
+def _plain(given: Mapping[str, object], name: str) -> str:
+    """A part of a key: letters of codes, names and addresses count alike in both cases."""
+    try:
+        text = scalar(given.get(name, "")).strip()
+    except ValueError:
+        raise wrong(name) from None
+    return text.lower() if name in ("te_code", "us_username", "ph_mac") else text
+
+
+def _changed(
+    kind: Provisioned, given: Given, current: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """What a row changes: the old and the new value of each field."""
+    values = values_of(kind.resource, given, creating=False, also=(*kind.also, *given))
+    new = {name: "" if value is None else str(value) for name, value in values.items()}
+    return {
+        name: {"old": current[name], "new": value}
+        for name, value in new.items()
+        if current[name] != value
+    }
