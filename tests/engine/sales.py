@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from farebox.domain.sales import Period, Today
@@ -37,8 +38,13 @@ class Sale(NamedTuple):
     @property
     def wall(self) -> datetime:
         """The clock on the wall."""
-        moment = EPOCH + timedelta(milliseconds=self.at_ms)
-        return moment.astimezone(zone(self.time_zone)).replace(tzinfo=None)
+        return _wall(self.at_ms, self.time_zone)
+
+
+@lru_cache(maxsize=100_000)
+def _wall(at_ms: int, time_zone: str) -> datetime:
+    moment = EPOCH + timedelta(milliseconds=at_ms)
+    return moment.astimezone(zone(time_zone)).replace(tzinfo=None)
 
 
 def some_sales(source: random.Random, count: int, from_ms: int, until_ms: int) -> list[Sale]:

@@ -92,7 +92,7 @@ async def same(expected: Adder, actual: Adder) -> None:
 
 async def test_rows_tell_what_sales_tell(pool: Pool, random_source: random.Random) -> None:
     """Every answer of the statements is that of a walk over the list."""
-    sales = some_sales(random_source, 2000, FROM_MS, UNTIL_MS)
+    sales = some_sales(random_source, 1000, FROM_MS, UNTIL_MS)
     await store(pool, sales)
     await same(Slow(sales), Rows(pool))
     await same(Slow(sales), await columns(pool))
