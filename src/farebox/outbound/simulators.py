@@ -7,6 +7,7 @@ sent is kept, the last hundred of each. They are never started beside real accou
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any, Final
 
 from farebox.domain.attributes import FREERADIUS
@@ -46,7 +47,7 @@ class Simulators:
         loop = asyncio.get_running_loop()
         for name in ("nas", "radius"):
             transport, _ = await loop.create_datagram_endpoint(
-                lambda name=name: _Datagrams(self, name), local_addr=("127.0.0.1", 0)
+                partial(_Datagrams, self, name), local_addr=("127.0.0.1", 0)
             )
             self.ports[name] = transport.get_extra_info("sockname")[1]
             self._open.append(transport)

@@ -1,0 +1,50 @@
+"""Money of the provider under many hands: one approval, one credit."""
+
+import asyncio
+from collections import Counter
+
+from farebox.demo_provider import FIXTURE, load_provider
+from farebox.domain.errors import ConflictError
+from farebox.engine.collecting import Collecting
+from farebox.storage.pool import Pool
+from tests.clocks import SettableClock
+
+RING = {"k1": "a secret of the tests, long enough to be one"}
+
+
+async def test_a_collection_ends_once(pool: Pool) -> None:
+    """However many approve and disapprove at once, one does, and the ledger agrees with it."""
+    clock = SettableClock(FIXTURE["clock"])
+    await load_provider(pool, clock, RING)
+    desks = [Collecting(pool, clock), Collecting(pool, clock)]
+
+    async def approve(at: int) -> str:
+        try:
+            await desks[at % 2].approve("test", 133, 88, 10_000)
+        except ConflictError as error:
+            return error.code
+        return "approved"
+
+    async def disapprove(at: int) -> str:
+        try:
+            await desks[at % 2].disapprove("test", 133, 88)
+        except ConflictError as error:
+            return error.code
+        return "disapproved"
+
+    told = await asyncio.gather(*(approve(at) if at % 3 else disapprove(at) for at in range(12)))
+    ended = [one for one in told if one in ("approved", "disapproved")]
+    assert 1 == len(ended), Counter(told)
+    credited = await pool.fetchval(
+        "select count(*) from isp.ledger_entry where reference = 'collection:88'"
+    )
+    assert int(ended == ["approved"]) == credited
+
+
+async def test_the_fixture_is_loaded_once(pool: Pool) -> None:
+    """A second start finds everything there, and next numbers are free."""
+    clock = SettableClock(FIXTURE["clock"])
+    for _ in range(2):
+        await load_provider(pool, clock, RING)
+    assert 9 == await pool.fetchval("select count(*) from isp.subscriber")
+    assert 17767 == await pool.fetchval("select nextval('isp.subscriber_id_seq')")
