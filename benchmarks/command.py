@@ -55,6 +55,7 @@ def run_all(path: Path | None, *, quick: bool, only: str) -> None:
 CORE = {
     "bench_core": ("core.voucher", "core.calendar"),
     "bench_revenue": ("core.revenue",),
+    "bench_quota": ("core.quota",),
 }
 
 

@@ -25,7 +25,7 @@ enum {
   STALE_CYCLE_BIT = 64,
   CAL_RANGE_BIT = 128,
   INVALID_BIT = 256,
-  BLOCK = 512
+  BLOCK = 256
 };
 
 static const int64_t QUANTITY_MOST = ((int64_t)1 << 60) - 1;
@@ -53,73 +53,119 @@ FAREBOX_INLINE int64_t chosen(int64_t mask, int64_t a, int64_t b) {
   return (a & mask) | (b & ~mask);
 }
 
-/* Rows [from, from + n) as if nothing special happened; special[i] says which were wrong to be. */
-FAREBOX_INLINE void plain_rows(const rows_t *r, int64_t from, int64_t n, int64_t now, int64_t low,
-                               int64_t high, int32_t cals, uint8_t *restrict special, int expire,
-                               int bill) {
-  const uint8_t *restrict mode = r->mode + from, *restrict flags = r->flags + from;
-  const int64_t *restrict limit = r->limit + from, *restrict topup = r->topup + from;
-  const int64_t *restrict carried = r->carried + from;
-  const int64_t *restrict up = r->up + from, *restrict down = r->down + from;
-  const int64_t *restrict start = r->period_start + from, *restrict end = r->period_end + from;
-  const int32_t *restrict cal = r->cal + from, *restrict applied = r->applied + from;
-  const int32_t *restrict t1 = r->t1 + from, *restrict t2 = r->t2 + from;
-  const int64_t *restrict expires = expire ? r->expires + from : 0;
-  const int64_t *restrict bill_start = bill ? r->bill_start + from : 0;
-  const int64_t *restrict bill_end = bill ? r->bill_end + from : 0;
-  int32_t *restrict out_active = r->out_active + from;
-  int64_t *restrict out_used = r->out_used + from, *restrict out_left = r->out_remaining + from;
-  int64_t *restrict out_effective = r->out_effective + from;
-  int64_t *restrict out_start = r->out_period_start + from;
-  int64_t *restrict out_end = r->out_period_end + from;
-  int64_t *restrict out_carried = r->out_carried + from;
-  uint16_t *restrict out_flags = r->out_flags + from;
+/* What the bytes of a row mean, spread over the width of its quantities: all bits or none. */
+typedef struct {
+  int64_t keep_up[BLOCK], either[BLOCK], always[BLOCK], live[BLOCK], billing[BLOCK], odd[BLOCK];
+  int64_t over[BLOCK], marks[BLOCK];
+} masks_t;
+
+#define FAREBOX_MASK(condition) (-(int64_t)(condition))
+
+FAREBOX_INLINE void spread_bytes(const uint8_t *restrict mode, const uint8_t *restrict flags,
+                                 int64_t n, masks_t *restrict to) {
+  FAREBOX_APART
   for (int64_t i = 0; i < n; i++) {
     int64_t f = flags[i], m = mode[i];
-    int64_t no_up = -(f & EXCLUDE_UPLOAD_BIT), either = -(int64_t)(m == 1);
-    int64_t always = -(int64_t)(m == 2);
-    int64_t u = up[i] & ~no_up, d = down[i];
-    int64_t used = chosen(either, u > d ? u : d, plus(u, d));
-    int64_t sum = plus(plus(limit[i], carried[i]), topup[i]);
-    int64_t effective = (sum > 0 ? sum : 0) & ~always;
-    int64_t left = minus(effective, used);
-    int64_t over = -(int64_t)(used > effective) & ~always;
-    int32_t active = over ? t2[i] : t1[i];
-    int64_t reached_low = -(int64_t)(times(100, used) >= times(effective, low)) & ~always;
-    int64_t reached_high = -(int64_t)(times(100, used) >= times(effective, high)) & ~always;
-    int64_t live = -(int64_t)((f & (ONLINE_BIT | ACTIVE_BIT)) == (ONLINE_BIT | ACTIVE_BIT));
-    int64_t differs = -(int64_t)(active != applied[i]);
-    /* A negative quantity has its highest bit set, as has one beyond the short arithmetic. */
-    int64_t rest = topup[i] < 0 ? ~topup[i] : topup[i];
-    int64_t wide = (limit[i] | carried[i] | up[i] | d | rest) & ~(FAREBOX_SHORT - 1);
-    int odd = (m > 2) | (wide != 0) | (start[i] >= end[i]) | (now >= end[i]) | (cal[i] < -1) |
-              (cal[i] >= cals);
-    if (expire) live &= -(int64_t)(now < expires[i]);
-    if (bill)
-      odd |= ((f & BILLING_BIT) != 0) &
-             (((start[i] < bill_start[i]) & (bill_start[i] <= now)) |
-              ((bill_start[i] == start[i]) & (bill_end[i] != end[i])));
-    special[i] = (uint8_t)odd;
-    out_active[i] = active;
-    out_used[i] = used;
-    out_effective[i] = effective;
-    out_left[i] = chosen(always, -1, left > 0 ? left : 0);
-    out_start[i] = start[i];
-    out_end[i] = end[i];
-    out_carried[i] = carried[i];
-    out_flags[i] = (uint16_t)((over & OVER_BIT) | (live & differs & SWITCH_BIT) |
-                              (reached_low & LEVEL_LOW_BIT) | (reached_high & LEVEL_HIGH_BIT) |
-                              (always & UNLIMITED_BIT));
+    to->keep_up[i] = (f & EXCLUDE_UPLOAD_BIT) - 1;
+    to->either[i] = FAREBOX_MASK(m == 1);
+    to->always[i] = FAREBOX_MASK(m == 2);
+    to->live[i] = FAREBOX_MASK((f & (ONLINE_BIT | ACTIVE_BIT)) == (ONLINE_BIT | ACTIVE_BIT));
+    to->billing[i] = FAREBOX_MASK((f & BILLING_BIT) != 0);
+    to->odd[i] = FAREBOX_MASK(m > 2);
   }
 }
 
+FAREBOX_INLINE void weigh(const rows_t *r, int64_t from, int64_t n, int64_t low, int64_t high,
+                          masks_t *restrict mask) {
+  const int64_t *restrict limit = r->limit + from, *restrict topup = r->topup + from;
+  const int64_t *restrict carried = r->carried + from;
+  const int64_t *restrict up = r->up + from, *restrict down = r->down + from;
+  int64_t *restrict out_used = r->out_used + from, *restrict out_left = r->out_remaining + from;
+  int64_t *restrict out_effective = r->out_effective + from;
+  FAREBOX_APART
+  for (int64_t i = 0; i < n; i++) {
+    int64_t always = mask->always[i], u = up[i] & mask->keep_up[i], d = down[i];
+    int64_t used = chosen(mask->either[i], u > d ? u : d, plus(u, d));
+    int64_t sum = plus(plus(limit[i], carried[i]), topup[i]);
+    int64_t effective = sum & ~(sum >> 63) & ~always;
+    int64_t left = minus(effective, used);
+    int64_t over = FAREBOX_MASK(used > effective) & ~always;
+    int64_t hundred = times(100, used);
+    /* A negative quantity has its highest bit set, as has one beyond the short arithmetic. */
+    int64_t wide = limit[i] | carried[i] | up[i] | d | (topup[i] ^ (topup[i] >> 63));
+    out_used[i] = used;
+    out_effective[i] = effective;
+    out_left[i] = (left & ~(left >> 63)) | always;
+    mask->over[i] = over;
+    mask->marks[i] = (over & OVER_BIT) | (always & UNLIMITED_BIT) |
+                     (FAREBOX_MASK(hundred >= times(effective, low)) & ~always & LEVEL_LOW_BIT) |
+                     (FAREBOX_MASK(hundred >= times(effective, high)) & ~always & LEVEL_HIGH_BIT);
+    mask->odd[i] |= wide & ~(FAREBOX_SHORT - 1);
+  }
+}
+
+FAREBOX_INLINE void keep_periods(const rows_t *r, int64_t from, int64_t n, int64_t now,
+                                 masks_t *restrict mask) {
+  const int64_t *restrict start = r->period_start + from, *restrict end = r->period_end + from;
+  const int64_t *restrict carried = r->carried + from;
+  int64_t *restrict out_start = r->out_period_start + from;
+  int64_t *restrict out_end = r->out_period_end + from;
+  int64_t *restrict out_carried = r->out_carried + from;
+  FAREBOX_APART
+  for (int64_t i = 0; i < n; i++) {
+    mask->odd[i] |= FAREBOX_MASK(start[i] >= end[i]) | FAREBOX_MASK(now >= end[i]);
+    out_start[i] = start[i];
+    out_end[i] = end[i];
+    out_carried[i] = carried[i];
+  }
+}
+
+FAREBOX_INLINE void mark_cycles(const rows_t *r, int64_t from, int64_t n, int64_t now,
+                                masks_t *restrict mask) {
+  const int64_t *restrict start = r->period_start + from, *restrict end = r->period_end + from;
+  const int64_t *restrict begun = r->bill_start + from, *restrict ended = r->bill_end + from;
+  FAREBOX_APART
+  for (int64_t i = 0; i < n; i++)
+    mask->odd[i] |= mask->billing[i] &
+                    ((FAREBOX_MASK(start[i] < begun[i]) & FAREBOX_MASK(begun[i] <= now)) |
+                     (FAREBOX_MASK(begun[i] == start[i]) & FAREBOX_MASK(ended[i] != end[i])));
+}
+
+FAREBOX_INLINE void mark_expired(const int64_t *restrict expires, int64_t n, int64_t now,
+                                 masks_t *restrict mask) {
+  FAREBOX_APART
+  for (int64_t i = 0; i < n; i++) mask->live[i] &= FAREBOX_MASK(now < expires[i]);
+}
+
+FAREBOX_INLINE void choose_templates(const rows_t *r, int64_t from, int64_t n, int32_t cals,
+                                     const masks_t *restrict mask, uint8_t *restrict special) {
+  const int32_t *restrict cal = r->cal + from, *restrict applied = r->applied + from;
+  const int32_t *restrict t1 = r->t1 + from, *restrict t2 = r->t2 + from;
+  int32_t *restrict out_active = r->out_active + from;
+  uint16_t *restrict out_flags = r->out_flags + from;
+  FAREBOX_APART
+  for (int64_t i = 0; i < n; i++) {
+    int32_t first = t1[i], second = t2[i], over = (int32_t)mask->over[i];
+    int32_t active = first ^ ((first ^ second) & over);
+    int32_t differs = -(int32_t)(active != applied[i]);
+    out_active[i] = active;
+    out_flags[i] = (uint16_t)((int32_t)mask->marks[i] |
+                              ((int32_t)mask->live[i] & differs & SWITCH_BIT));
+    special[i] = (uint8_t)((mask->odd[i] != 0) | (cal[i] < -1) | (cal[i] >= cals));
+  }
+}
+
+/* Rows [from, from + n) as if nothing special happened; special[i] says where that was wrong. */
 FAREBOX_CLONES static void plain_block(const rows_t *r, int64_t from, int64_t n, int64_t now,
                                        int64_t low, int64_t high, int32_t cals,
                                        uint8_t *special) {
-  if (r->expires && r->bill_start) plain_rows(r, from, n, now, low, high, cals, special, 1, 1);
-  else if (r->expires) plain_rows(r, from, n, now, low, high, cals, special, 1, 0);
-  else if (r->bill_start) plain_rows(r, from, n, now, low, high, cals, special, 0, 1);
-  else plain_rows(r, from, n, now, low, high, cals, special, 0, 0);
+  masks_t masks;
+  spread_bytes(r->mode + from, r->flags + from, n, &masks);
+  weigh(r, from, n, low, high, &masks);
+  keep_periods(r, from, n, now, &masks);
+  if (r->bill_start) mark_cycles(r, from, n, now, &masks);
+  if (r->expires) mark_expired(r->expires + from, n, now, &masks);
+  choose_templates(r, from, n, cals, &masks, special);
 }
 
 /* How many rows of a block rolled, are over, are to be switched and are invalid. */

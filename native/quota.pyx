@@ -32,7 +32,7 @@ CAL_RANGE, INVALID = CAL_RANGE_BIT, INVALID_BIT
 cdef enum:
     THREADS_MAX = 64
     # Rows that a thread takes at a time.
-    PIECE = 32 * 512
+    PIECE = 64 * BLOCK
 
 
 @cython.final
