@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
-from tests.servers import quick_folder
-
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
 FAREBOX = PROGRAMS / "farebox"
@@ -62,16 +60,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
-
-
-@contextlib.contextmanager
-def open_folder() -> Iterator[Path]:
-    """A temporary folder that PostgreSQL may enter whoever it has to run as."""
-    with tempfile.TemporaryDirectory(
-        prefix="farebox-test-", dir=quick_folder(), ignore_cleanup_errors=True
-    ) as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
 
 
 class Serving:

@@ -6,6 +6,7 @@ servers end with the process that started them.
 """
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +15,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ _SETTINGS = {
 }
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES_MIN = 4 << 30
+_IN_USE = ".in-use"
 
 
 def database_dsn(dsn: str, name: str) -> str:
@@ -52,8 +55,31 @@ def database_dsn(dsn: str, name: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
-def quick_folder() -> Path | None:
-    """Memory where there is plenty of it, for thousands of small files; else the usual folder."""
+@contextmanager
+def quick_folder(prefix: str = "farebox-test-") -> Iterator[Path]:
+    """A temporary folder that others may pass through, in memory where there is plenty of it."""
+    place = _memory()
+    if place is not None:
+        _sweep(place)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Seen by others only when it is held.
+            Path(lock.name).rename(folder / _IN_USE)
+            yield folder
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed runs have left: folders whose lock nobody holds any more."""
+    for path in place.glob(f"farebox-*/{_IN_USE}"):
+        with suppress(OSError), path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _memory() -> Path | None:
     try:
         found = os.statvfs(_MEMORY)
     except OSError:
@@ -68,15 +94,14 @@ class PostgreSQL:
     """The server of a run, started on first use by the process that owns it."""
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._folder = ExitStack()
         self._server: EmbeddedServer | None = None
 
     def start(self) -> str:
         """Start the server once, make the templates, and return the dsn."""
         if self._server is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="farebox-tests-", dir=quick_folder()))
-            server = EmbeddedServer(self._folder / "data", settings=_SETTINGS, durable=False)
-            self._folder.chmod(0o711)
+            folder = self._folder.enter_context(quick_folder())
+            server = EmbeddedServer(folder / "data", settings=_SETTINGS, durable=False)
             server.start()
             self._server = server
             Loop.run_once(_make_templates(server.dsn))
@@ -87,8 +112,7 @@ class PostgreSQL:
         if self._server is not None:
             self._server.stop()
             self._server = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
 
 async def _make_templates(dsn: str) -> None:

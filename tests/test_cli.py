@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.commands import Serving, farebox, open_folder, serving
+from tests.commands import Serving, farebox, serving
+from tests.servers import quick_folder
 
 COMMANDS = [
     [],
@@ -24,6 +25,9 @@ COMMANDS = [
     ["user", "create"],
     ["isp"],
     ["isp", "bootstrap"],
+    ["pbx"],
+    ["pbx", "bootstrap"],
+    ["pbx", "export-asterisk"],
     ["openapi"],
     ["bench"],
     ["capacity"],
@@ -125,7 +129,7 @@ def test_a_user_made_here_may_sign_in(database: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_embedded_server_starts_and_stops_with_us(how: signal.Signals) -> None:
     """A server with its own PostgreSQL ends cleanly, and a second start finds the data again."""
-    with open_folder() as folder:
+    with quick_folder() as folder:
         settings = {"FAREBOX_DATA_DIR": str(folder / "data")}
         for _ in range(2):
             with serving("--demo", settings=settings) as server:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Block, blocks, environment, open_folder, serving
+from tests.commands import ROOT, Block, blocks, environment, serving
+from tests.servers import quick_folder
 
 README = ROOT / "README.md"
 OPERATING = ROOT / "docs" / "operating.md"
@@ -56,7 +57,7 @@ def test_the_readme_does_what_it_shows() -> None:
     shown = blocks(README)
     assert "make run" == next(block for block in shown if block.language == "sh").text.strip()
 
-    with open_folder() as folder, serving("--demo", settings=_data(folder)) as server:
+    with quick_folder() as folder, serving("--demo", settings=_data(folder)) as server:
         printed, compared = "", 0
         for block in shown:
             if block.language == "sh" and is_make(block):
@@ -84,7 +85,7 @@ def test_the_readme_decides_in_process() -> None:
 
 def test_the_calls_that_run_prints_can_be_pasted() -> None:
     """What `serve --demo` prints is two calls that validate and redeem with a working token."""
-    with open_folder() as folder, serving("--demo", settings=_data(folder)) as server:
+    with quick_folder() as folder, serving("--demo", settings=_data(folder)) as server:
         calls = re.findall(r"(?m)^curl (?:.*\\\n)*.*$", server.said)
 
         answers = [json.loads(run(Block(0, "sh", call), folder)) for call in calls]

@@ -35,19 +35,19 @@ as_root = os.geteuid() == 0
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other users may pass through, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="farebox-embedded-", dir=quick_folder()) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    with quick_folder("farebox-embedded-") as folder:
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data directory whose first start is over, holding one row."""
-    with tempfile.TemporaryDirectory(prefix="farebox-embedded-", dir=quick_folder()) as folder:
-        Path(folder).chmod(0o755)
-        with server_in(Path(folder)) as server:
+    with quick_folder("farebox-embedded-") as folder:
+        folder.chmod(0o755)
+        with server_in(folder) as server:
             ask(server.dsn, "create table kept (n int)", "insert into kept values (7) returning n")
-        yield Path(folder) / "data"
+        yield folder / "data"
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Migrations: forward only, once, unchanged, alone; on every PostgreSQL of this machine."""
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,10 +128,11 @@ def test_names_are_checked(folder: Path, name: str) -> None:
 @pytest.fixture(params=OTHERS, ids=[f"{one.version[0]}.{one.version[1]}" for one in OTHERS])
 def other_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each other PostgreSQL from 15 on that this machine has."""
-    with tempfile.TemporaryDirectory(prefix="farebox-other-", dir=quick_folder()) as name:
-        Path(name).chmod(0o755)
-        with EmbeddedServer(Path(name) / "data", installed=request.param, durable=False) as server:
-            yield server.dsn
+    with (
+        quick_folder("farebox-other-") as folder,
+        EmbeddedServer(folder / "data", installed=request.param, durable=False) as server,
+    ):
+        yield server.dsn
 
 
 async def test_other_versions_of_postgresql(other_server: str) -> None:
