@@ -9,6 +9,7 @@ import rich_click as click
 from farebox import __version__
 from farebox.cli.data import load, migrate, user
 from farebox.cli.document import openapi
+from farebox.cli.exchange import pbx
 from farebox.cli.measuring import bench, capacity
 from farebox.cli.provider import isp
 from farebox.cli.serving import serve
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, load, user, isp, openapi, bench, capacity):
+for command in (serve, migrate, load, user, isp, pbx, openapi, bench, capacity):
     main.add_command(command)

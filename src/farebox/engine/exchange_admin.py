@@ -4,10 +4,12 @@ The last enabled admin stays; a tenant goes with everything of its own, but its 
 audit stay stored and its code is never given again.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farebox.domain.errors import ConflictError, NotFoundError
+from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
+from farebox.engine.passwords import PASSWORD_CHARS_MAX, Passwords
 from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
 
@@ -60,3 +62,25 @@ class Admin:
         """Entries of the audit log after one of them."""
         async with storage_errors():
             return list(await self._pool.fetch(SQL.audit, after, limit, tenant))
+
+
+async def bootstrap(
+    pool: Pool, now_ms: int, username: str, password: str, password_chars_min: int
+) -> int:
+    """An admin made at the command line: its id. InvalidError, or ConflictError for a name."""
+    if not re.fullmatch(r"[^:\x00-\x1f\x7f]{1,64}", username):
+        raise InvalidError("a name has 1 to 64 characters, no colon among them")
+    if not password_chars_min <= len(password) <= PASSWORD_CHARS_MAX:
+        raise InvalidError(
+            f"a password has {password_chars_min} to {PASSWORD_CHARS_MAX} characters"
+        )
+    passwords = Passwords(threads=1)
+    try:
+        hashed = await passwords.hash(password)
+    finally:
+        passwords.close()
+    async with storage_errors():
+        made: int | None = await pool.fetchval(SQL.add_admin, username, hashed, now_ms)
+    if made is None:
+        raise ConflictError(f"there is a user {username} already", "user_exists")
+    return made

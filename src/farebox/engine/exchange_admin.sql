@@ -63,3 +63,10 @@ insert into pbx.user_tenant (person, tenant) select $1, unnest($2::bigint[]) on 
 -- name: audit
 -- The audit log, of one tenant if it is given.
 select * from pbx.audit where id > $1 and ($3::bigint is null or tenant = $3) order by id limit $2
+
+-- name: add_admin
+-- Another admin, unless the name is taken.
+insert into pbx.users (username, password_hash, role, created_at_ms, updated_at_ms)
+values ($1, $2, 'admin', $3, $3)
+on conflict (lower(username)) do nothing
+returning id
