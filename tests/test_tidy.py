@@ -246,14 +246,14 @@ def test_nothing_is_skipped() -> None:
 
 
 def test_sql_lives_in_sql_files() -> None:
-    """No statement stands in a Python string; only resource/compile.py builds them."""
+    """No statement stands in a Python string; only the two compilers build them."""
     statement = re.compile(
         r"\b(select\b.+\bfrom|insert into|update \S+ set|delete from|create (table|index))\b",
         re.IGNORECASE | re.DOTALL,
     )
     wrong = []
     for path in files("py", under=("src",)):
-        if path == SRC / "resource" / "compile.py":
+        if path in (SRC / "resource" / "compile.py", SRC / "summary" / "compile.py"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -8,9 +8,9 @@ import pytest
 from farebox.api.vending.criteria import AGGREGATES, SOURCES, stored
 from farebox.domain.errors import InvalidError
 from farebox.resource.definition import View
-from farebox.resource.summaries import summarise
 from farebox.storage import partitions
 from farebox.storage.pool import transaction
+from farebox.summary.figures import summarise
 from tests.api.conftest import Api, Caller
 from tests.api.test_vending_charts import CHART, CHARTS, FRAME, SUM, asked
 from tests.resource.samples import Person

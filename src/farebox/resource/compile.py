@@ -10,25 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from farebox.domain.errors import InvalidError
-from farebox.resource.criteria import Condition, Criteria, Selected, Summary
+from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Association, Field, Resource, View
 
 Query = tuple[str, list[object]]
 Link = tuple[str, str, str]
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-# Stretches of time: frame, zone, instants, and how far the clock on the wall was ahead of UTC.
-_STRETCHES = (
-    " join unnest({frames}::int[], {zones}::text[], {from_ms}::bigint[], {until_ms}::bigint[],"
-    " {offset_ms}::bigint[], {units}::text[])"
-    " as p (frame, zone, from_ms, until_ms, offset_ms, unit)"
-)
-_WALL = (
-    "date_trunc(nullif(p.unit, ''),"
-    " timestamp 'epoch' + ({at} + p.offset_ms) * interval '1 millisecond')"
-)
 
 
-def _bound(text: str, view: View) -> Query:
+def bound(text: str, view: View) -> Query:
     """Replace every `{name}` by the number of a parameter, the view's value of that name."""
     args: list[object] = []
     numbers: dict[str, str] = {}
@@ -42,7 +32,8 @@ def _bound(text: str, view: View) -> Query:
     return _PLACE.sub(number, text), args
 
 
-def _seen(columns: str, resource: Resource, within: str) -> str:
+def seen(columns: str, resource: Resource, within: str) -> str:
+    """Read columns of the rows that the caller sees and that satisfy `within`."""
     source = f"{resource.source or resource.table} as t"
     return f"select {columns} from {source} where ({resource.scope.read}) and ({within})"
 
@@ -52,10 +43,10 @@ def select(
 ) -> Query:
     """Give the statement for the rows of a list; `within` is a further condition on `t`."""
     values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
-    text = _seen(resource.shown, resource, within) + _criteria(criteria, values)
+    text = seen(resource.shown, resource, within) + _criteria(criteria, values)
     text += _order(criteria) + ("" if limit is None else " limit {limit}::bigint")
     text += " offset {skip}::bigint" if criteria.skip else ""
-    return _bound(text, view.having(**values))
+    return bound(text, view.having(**values))
 
 
 def count(
@@ -64,22 +55,21 @@ def count(
 ) -> Query:  # fmt: skip
     """Give the statement that counts what a list would show without skip; at most `limit`."""
     values: dict[str, object] = {"limit": limit}
-    text = _seen("1", resource, within) + _criteria(criteria, values)
+    text = seen("1", resource, within) + _criteria(criteria, values)
     text += "" if limit is None else " limit {limit}::bigint"
-    return _bound(f"select count(*) from ({text}) as c", view.having(**values))
+    return bound(f"select count(*) from ({text}) as c", view.having(**values))
 
 
 def read(resource: Resource, view: View, within: str, *, lock: bool = False) -> Query:
     """Give the statement for a visible row; `lock` adds whether it may be written and deleted."""
     rights = f", ({resource.scope.write}), ({resource.scope.delete})" if lock else ""
-    text = _seen(resource.shown + rights, resource, within)
-    return _bound(text + (" for no key update of t" if lock else ""), view)
+    text = seen(resource.shown + rights, resource, within)
+    return bound(text + (" for no key update of t" if lock else ""), view)
 
 
 def present(resource: Resource, ids: Sequence[int], view: View) -> Query:
     """Give the statement for those of the ids that are visible."""
-    text = _seen("t.id", resource, "t.id = any({ids}::bigint[])")
-    return _bound(text, view.having(ids=list(ids)))
+    return bound(seen("t.id", resource, "t.id = any({ids}::bigint[])"), view.having(ids=list(ids)))
 
 
 def insert(resource: Resource, values: Mapping[str, object]) -> Query:
@@ -107,19 +97,16 @@ def delete(resource: Resource, key: int) -> Query:
 
 def refers(resource: Resource, key: int) -> Query:
     """Give the statement for the names of the referrers that hold on to the row."""
-    tests = [
-        f"select '{name}' where exists (select 1 from {table} as r where r.{column} = $1)"
-        for name, table, column in resource.referrers
-    ]
-    return " union all ".join(tests), [key]
+    test = "select '{}' where exists (select 1 from {} as r where r.{} = $1)"
+    return " union all ".join(test.format(*one) for one in resource.referrers), [key]
 
 
 def link(through: Link, parent: int, ids: Sequence[int], target: Resource, view: View) -> Query:
     """Give the statement that adds associations where they are missing, one row for each added."""
     table, ours, theirs = through
-    seen = _seen("{parent}::int, t.id", target, "t.id = any({ids}::int[])")
-    text = f"insert into {table} ({ours}, {theirs}) {seen} on conflict do nothing returning 1"
-    return _bound(text, view.having(parent=parent, ids=list(ids)))
+    rows = seen("{parent}::int, t.id", target, "t.id = any({ids}::int[])")
+    text = f"insert into {table} ({ours}, {theirs}) {rows} on conflict do nothing returning 1"
+    return bound(text, view.having(parent=parent, ids=list(ids)))
 
 
 def unlink(
@@ -128,9 +115,9 @@ def unlink(
     """Give the statement that removes the visible of these associations, or of others (`keep`)."""
     table, ours, theirs = through
     test = f"l.{theirs} {'<> all' if keep else '= any'}({{ids}}::int[])"
-    test += f" and exists ({_seen('1', target, f't.id = l.{theirs}')})"
+    test += f" and exists ({seen('1', target, f't.id = l.{theirs}')})"
     text = f"delete from {table} as l where l.{ours} = {{parent}}::int and {test} returning 1"
-    return _bound(text, view.having(parent=parent, ids=list(ids)))
+    return bound(text, view.having(parent=parent, ids=list(ids)))
 
 
 def notify(resource: Resource) -> Query:
@@ -169,7 +156,7 @@ def export(
             reason = f"unknown column {path[:64]}"
             raise InvalidError(reason, fields={"columns": reason})
         if ours:
-            field = replace(field, column=_seen(field.sql, target, f"t.id = o.{ours}"))
+            field = replace(field, column=seen(field.sql, target, f"t.id = o.{ours}"))
         fields.append(field)
     # In the inner queries `t` is another row, so this row needs a second name.
     source = f"{resource.source or resource.table} as o cross join lateral (select o.*)"
@@ -177,76 +164,14 @@ def export(
     return select(wide, criteria, view, limit=None), fields
 
 
-def zones(resource: Resource, asked: Summary, view: View, within: str = "true") -> Query:
-    """Give the statement for the names of the zones in which a summary's rows happened."""
-    values: dict[str, object] = {}
-    text = _seen(f"distinct {asked.zone}", resource, within) + _asked(asked, values)
-    return _bound(text, view.having(**values))
-
-
-def summary(
-    resource: Resource, asked: Summary, view: View, *, limit: int, within: str = "true"
-) -> Query:
-    """Give the statement for a summary: a row a group, before its columns the frame and the date.
-
-    Where it has a time, the view has the arrays of stretches and the instants around them all.
-    """
-    values: dict[str, object] = {"limit": limit}
-    orders = {one.name: _ordered(one.own, _value(one)) for one in asked.selected}
-    keys = [_value(one) for one in asked.selected if not one.operation]
-    columns, spans = ["null::int", "null::text"], ""
-    if asked.time is not None:
-        wall = _WALL.format(at=asked.time.sql)
-        columns = ["p.frame", f"vending.date_label({wall}, p.unit)"]
-        keys = ["p.frame", "p.unit", wall, *keys]
-        orders |= {"timeFrame": "p.frame", "date": wall}
-        spans = _STRETCHES + f" on p.zone = {asked.zone}"
-        spans += f" and {asked.time.sql} >= p.from_ms and {asked.time.sql} < p.until_ms"
-    columns += [_told(one) for one in asked.selected]
-    text = f"select {', '.join(columns)} from {resource.source or resource.table} as t{spans}"
-    text += f" where ({resource.scope.read}) and ({within})" + _asked(asked, values)
-    text += f" group by {', '.join(keys) or '()'}"
-    order = [orders[name] + (" desc" if desc else "") for name, desc in asked.order]
-    text += (f" order by {', '.join(order)}" if order else "") + " limit {limit}::bigint"
-    return _bound(text, view.having(**values))
-
-
-def _asked(asked: Summary, values: dict[str, object]) -> str:
-    tests = [_condition(one, values) for one in asked.conditions]
-    if asked.time is not None:
-        tests += [
-            f"{asked.time.sql} >= {{low_ms}}::bigint",
-            f"{asked.time.sql} < {{high_ms}}::bigint",
-        ]
-    return "".join(f" and {test}" for test in tests)
-
-
-def _value(one: Selected) -> str:
-    """A column of a summary as PostgreSQL works it out."""
-    column = one.field.sql if one.field else "*"
-    match one.operation:
-        case "":
-            return column
-        case "sum":
-            return f"coalesce(sum({column}), 0)"
-        case "avg":
-            return f"round(avg({column}), 2)::float8"
-    return f"{one.operation}({column})"
-
-
-def _told(one: Selected) -> str:
-    """The column as it is shown: a smallest price is a price, a count is not."""
-    return one.own.kind.shown(_value(one)) if one.own else _value(one)
-
-
 def _criteria(criteria: Criteria, values: dict[str, object]) -> str:
-    texts = [_condition(one, values) for one in criteria.conditions]
-    either = [" and ".join(_condition(one, values) for one in all_) for all_ in criteria.branches]
+    texts = [compared(one, values) for one in criteria.conditions]
+    either = [" and ".join(compared(one, values) for one in all_) for all_ in criteria.branches]
     texts += [f"(({') or ('.join(either)}))"] if either else []
     return "".join(f" and {text}" for text in texts)
 
 
-def _condition(condition: Condition, values: dict[str, object]) -> str:
+def compared(condition: Condition, values: dict[str, object]) -> str:
     """Write one comparison and put what it compares with among the values."""
     field, operator, column = condition.field, condition.operator, condition.field.sql
     name, value = f"_{len(values)}", condition.values[:1]
@@ -267,19 +192,19 @@ def _condition(condition: Condition, values: dict[str, object]) -> str:
         return f"{column} {'<' if operator[0] == '<' else '>='} {place}"
     if operator[0] in "<>":
         values[name] = value[0]
-        return f"{_ordered(field, column)} {operator} {place}"
+        return f"{ordered(field, column)} {operator} {place}"
     values[name] = _pattern(operator, str(value[0]))
     return f"{column} ilike {place}"
 
 
 def _order(criteria: Criteria) -> str:
     """PostgreSQL's own rule for nulls is the wanted one: last in ascending order, else first."""
-    parts = [_ordered(one, one.sql) + (" desc" if desc else "") for one, desc in criteria.order]
+    parts = [ordered(one, one.sql) + (" desc" if desc else "") for one, desc in criteria.order]
     parts += [] if any(field.name == "id" for field, _ in criteria.order) else ["t.id"]
     return " order by " + ", ".join(parts)
 
 
-def _ordered(field: Field | None, value: str) -> str:
+def ordered(field: Field | None, value: str) -> str:
     # Code points: the same order on every server, whatever its locale.
     return f'{value} collate "C"' if field and field.kind.is_text else value
 

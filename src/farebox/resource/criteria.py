@@ -1,4 +1,4 @@
-"""What a list or a summary is asked for, in a checked form that names only declared fields.
+"""What a list is asked for, in a checked form that names only declared fields.
 
 How clients write it is each API family's own business; nothing here is read or made into SQL.
 """
@@ -27,33 +27,3 @@ class Criteria:
     order: tuple[tuple[Field, bool], ...] = ()
     skip: int = 0
     limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """One column of a summary: a field to group by (no operation), or sum count avg min max."""
-
-    name: str
-    operation: str
-    # None: the row itself, which can only be counted.
-    field: Field | None
-
-    @property
-    def own(self) -> Field | None:
-        """The field whose values these are, if they are any: counts and sums are not."""
-        return self.field if self.operation in ("", "min", "max") else None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Rows that meet all conditions, grouped and summed; by wall-clock dates where there is time.
-
-    `time` is the instant by which rows fall into the stretches of time that the view has, `zone`
-    an expression for the name of the row's zone. Order names columns, `date` or `timeFrame`.
-    """
-
-    selected: tuple[Selected, ...]
-    conditions: tuple[Condition, ...] = ()
-    order: tuple[tuple[str, bool], ...] = ()
-    time: Field | None = None
-    zone: str = ""

@@ -58,7 +58,6 @@ def instant(value: object) -> int:
         moment = parse(text(value))
     except InvalidError as error:
         raise ValueError(error.message) from error
-    # Without an offset a text is taken to be in UTC: a filter knows no row and so no zone.
     local = moment.local or datetime.combine(moment.day or date.min, time())
     return to_ms(moment.instant or local.replace(tzinfo=UTC))
 
@@ -103,7 +102,6 @@ KINDS = {
         Kind("json_text", str),
         Kind("json", dict),
         Kind("list", list),
-        # Whatever the JSON is.
         Kind("any", Any),
     )
 }

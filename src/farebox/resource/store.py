@@ -32,10 +32,7 @@ async def list_rows(
     connection: Connection, resource: Resource, criteria: Criteria, view: View,
     *, within: str = "true", hard_cap: int = 10_000, count_max: int | None = None,
 ) -> Page:  # fmt: skip
-    """Give a page of what the caller may see; the matches are counted only if the page is cut.
-
-    Of rows without number, no more than `count_max` are counted.
-    """
+    """Give a page of what the caller may see; its matches, at most `count_max`, if it is cut."""
     limit = hard_cap + 1 if criteria.limit is None else criteria.limit
     query = sql.select(resource, criteria, view, limit=limit, within=within)
     records = await _fetch(connection, query) if limit else []

@@ -21,8 +21,8 @@ from farebox.api.vending.dialect import Answer, Call, principal, reply, require
 from farebox.engine.chart_drawing import draw
 from farebox.engine.chart_figure import Figure
 from farebox.engine.chart_svg import render
-from farebox.resource.summaries import Figures, summarise
 from farebox.storage.pool import Connection, transaction
+from farebox.summary.figures import Figures, summarise
 
 SVG: Final = "image/svg+xml"
 # Nothing in a picture is fetched or run, wherever it is opened.

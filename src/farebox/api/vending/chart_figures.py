@@ -15,11 +15,12 @@ from farebox.domain.frames import stretches
 from farebox.domain.instants import to_ms, utc_text
 from farebox.engine.chart_figure import Column, Figure
 from farebox.resource import store
-from farebox.resource.criteria import Condition, Criteria, Selected
+from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Resource
-from farebox.resource.summaries import ROWS_MAX, Figures
 from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
+from farebox.summary.definition import Selected
+from farebox.summary.figures import ROWS_MAX, Figures
 
 SQL = load(__file__)
 # So many names are looked up; a picture with more things in it shows their numbers.

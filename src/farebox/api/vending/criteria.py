@@ -17,9 +17,10 @@ from farebox.api.vending.records import LOG, PAYMENTTRANSACTION, REVENUETRANSACT
 from farebox.domain import instants
 from farebox.domain.errors import InvalidError
 from farebox.domain.frames import TYPES, UNITS, Frame, is_backwards
-from farebox.resource.criteria import Condition, Selected, Summary
+from farebox.resource.criteria import Condition
 from farebox.resource.definition import Field, Resource
 from farebox.storage.sqlfile import load
+from farebox.summary.definition import Selected, Summary
 
 SQL = load(__file__)
 SELECTED_MAX: Final = 20

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from farebox.domain.frames import Frame
 from farebox.domain.instants import Moment
 from farebox.domain.windows import zone
-from farebox.resource.criteria import Condition, Selected, Summary
+from farebox.resource.criteria import Condition
 from farebox.resource.definition import ID, Field, Resource, Scope
-from farebox.resource.summaries import summarise
 from farebox.storage.pool import Pool, open_pool, transaction
+from farebox.summary.definition import Selected, Summary
+from farebox.summary.figures import summarise
 from tests.resource.samples import view
 from tests.servers import Databases
 

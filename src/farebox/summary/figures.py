@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from farebox.domain.frames import Frame, reach, stretches
-from farebox.resource import compile as sql
-from farebox.resource.criteria import Summary
 from farebox.resource.definition import Resource, View
 from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
+from farebox.summary import compile as sql
+from farebox.summary.definition import Summary
 
 SQL = load(__file__)
 ROWS_MAX = 10_000
