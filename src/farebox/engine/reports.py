@@ -4,7 +4,7 @@ Figures are exact integers, of hot and archived records alike. A caller's report
 locations that the caller sees, wherever their machines have gone since; machines and locations that
 are asked for both limit, and ids that are unknown or not seen match nothing. A period is read on
 the wall of each record's own place; in the file of raw sales, which shows one zone, it is read
-there. Everything a request asks for is seen in one snapshot (vending-commerce.md 3.14-3.21).
+there. Both periods of a request are seen in one snapshot (vending-commerce.md 3.14-3.21).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -108,7 +108,8 @@ async def open_transactions(
     """
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         scope = await _scope(connection, caller, choice)
-    since, until = _columns(period.spans(zone), 2)
+    # A period can be an hour that clocks jump over.
+    since, until = _columns(period.spans(zone) or [(0, 0)], 2)
     asked = (scope.locations, scope.machines, since, until, min(since), max(until))
     rows = (SQL.transactions, (*asked, sorted(caller.groups)))
     counted = (SQL.count_transactions, (*asked, exports.ROWS_MAX + 1))

@@ -4,7 +4,7 @@ Arrays of ids, each of which may be left out or empty; ids of nothing that is se
 and are no fault. A query says with brackets and commas what a body says as JSON (1.5).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -33,18 +33,16 @@ def read_choice(fields: Fields) -> Choice:
     return Choice(**{name: fields.ids(member) or () for member, name in NAMES.items()})
 
 
-def planted(
-    pairs: Iterable[tuple[str, str]], lists: Collection[str] = tuple(NAMES)
-) -> dict[str, Any]:
+def planted(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """A query as the tree that a body is: `period1[startDate][year]=0&machines[]=2&machines=3,4`.
 
-    Names in `lists` are lists, whose texts may be comma lists; a name that begins with `_` is
-    somebody else's.
+    The members of a choice are lists, whose texts may be comma lists; a name that begins with `_`
+    is somebody else's.
     """
     tree: dict[str, Any] = {}
     for key, value in pairs:
         name, *rest = key.replace("]", "").split("[")
-        if name in lists:
+        if name in NAMES:
             tree.setdefault(name, []).extend(part for part in value.split(",") if part.strip())
         elif not name.startswith("_"):
             _plant(tree, [name, *rest], value)
