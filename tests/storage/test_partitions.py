@@ -72,8 +72,8 @@ async def test_a_missing_month_refuses_nothing(pool: Pool, clock: SettableClock)
 
 
 async def test_every_growing_table_has_its_months(pool: Pool, clock: SettableClock) -> None:
-    """The history of vouchers and the four record tables; each has a rest for other months."""
-    tables = ["voucher.history", *(f"vending.{name}" for name in RECORDS)]
+    """Vouchers' history, call records, the four record tables; each has a rest for other months."""
+    tables = ["voucher.history", "pbx.cdr", *(f"vending.{name}" for name in RECORDS)]
     assert tables == [monthly.table for monthly in MONTHLY]
     made = await partitions.make_ahead(pool, clock(), ahead=1)
     assert made == [f"{table}_2026_{month}" for table in tables for month in ("03", "04")]
