@@ -7,7 +7,7 @@ import pytest
 
 from farebox.storage import partitions
 from farebox.storage.partitions import MONTHLY, Monthly, months
-from farebox.storage.pool import Pool
+from farebox.storage.pool import Pool, transaction
 from tests.clocks import SettableClock
 
 INSERT = (
@@ -140,6 +140,22 @@ async def test_a_long_transaction_is_not_waited_for(pool: Pool, clock: SettableC
         await transaction.commit()
     assert await make_ahead(pool, clock(), ahead=0) == ["voucher.history_2026_03"]
     assert await pool.fetchval(WHERE, 1) == "voucher.history_2026_03"
+
+
+async def test_one_snapshot_misses_no_rows_that_move(pool: Pool, clock: SettableClock) -> None:
+    """A transaction of one snapshot that holds the history finds rows that want to move."""
+    await put(pool, 1, "2026-03-10T09:00:00Z")
+    async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        await partitions.hold_history(connection)
+        await connection.fetchval("select 1")
+        left = await make_ahead(pool, clock(), ahead=0)
+        found = await connection.fetchval(
+            "select count(*) from voucher.history where created_at_ms >= $1", clock()
+        )
+
+    assert ["voucher.history_2026_03 (busy)"] == left
+    assert 1 == found
+    assert ["voucher.history_2026_03"] == await make_ahead(pool, clock(), ahead=0)
 
 
 async def test_readers_never_miss_rows_that_move(pool: Pool, clock: SettableClock) -> None:

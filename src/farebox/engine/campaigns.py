@@ -19,6 +19,7 @@ from farebox.domain.campaigns import Campaign, CampaignChange
 from farebox.domain.errors import ConflictError, InvalidError, UnavailableError
 from farebox.domain.rules import Rule
 from farebox.storage import campaigns, sheets
+from farebox.storage.partitions import hold_history
 from farebox.storage.pool import Connection, Pool, transaction
 
 # A batch of decisions commits within milliseconds; one that does not is not worth waiting for.
@@ -120,6 +121,7 @@ class Campaigns:
         async with transaction(
             self._pool, isolation="repeatable_read", readonly=True
         ) as connection:
+            await hold_history(connection)
             await campaigns.read(connection, campaign, groups)
             sums, refusals = await campaigns.stats(connection, campaign, PATIENCE_MS)
         return Stats(**sums, refusals={row["reason"]: row["refused"] for row in refusals})

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from farebox.domain.errors import InvalidError
+from farebox.storage.partitions import hold_records
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -92,6 +93,7 @@ async def _parts(
     rows_max: int,
 ) -> AsyncIterator[bytes]:  # fmt: skip
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        await hold_records(connection)
         await connection.execute(SQL.take_time)
         if await connection.fetchval(counted[0], *counted[1]) > rows_max:
             reason = f"matches more than {rows_max} rows; ask for fewer"

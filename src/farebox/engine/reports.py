@@ -17,6 +17,7 @@ from farebox.domain import windows
 from farebox.domain.periods import Period
 from farebox.engine import exports
 from farebox.engine.access import Principal
+from farebox.storage.partitions import hold_records
 from farebox.storage.pool import Connection, Pool, Record, transaction
 from farebox.storage.sqlfile import load
 
@@ -78,6 +79,7 @@ async def calculate(
 ) -> list[list[Record]]:  # fmt: skip
     """The rows of one of the calculations for each period, at most ROWS_MAX of each."""
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        await hold_records(connection)
         await connection.execute(SQL.prepare)
         scope = await _scope(connection, caller, choice)
         return [
@@ -90,6 +92,7 @@ async def log_summary(
 ) -> list[Record]:
     """Code, what it is called in the caller's language, and how often it was told; most first."""
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        await hold_records(connection)
         await connection.execute(SQL.prepare)
         scope = await _scope(connection, caller, choice)
         return list(
@@ -107,6 +110,7 @@ async def open_transactions(
     Raises InvalidError when there are more than a file may have.
     """
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
+        await hold_records(connection)
         scope = await _scope(connection, caller, choice)
     # A period can be an hour that clocks jump over.
     since, until = _columns(period.spans(zone) or [(0, 0)], 2)

@@ -16,6 +16,7 @@ from farebox.core.revenue import Places, Segment, Snapshot
 from farebox.domain import offsets
 from farebox.engine.revenue_feed import Seen, Sold
 from farebox.engine.revenue_figures import learn
+from farebox.storage.partitions import hold_records
 from farebox.storage.pool import Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -172,7 +173,8 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
     """Read a month from the rows. Raises OverBudgetError where it does not fit."""
     span = _start_s(month) * 1000, _start_s(month + 1) * 1000
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
-        for statement in (SQL.patience, SQL.sorting, SQL.stillness):
+        await hold_records(connection)
+        for statement in (SQL.patience, SQL.sorting):
             await connection.execute(statement)
         made = Month(numbers, Seen.of(await connection.fetchval(SQL.snapshot)))
         kinds = await connection.fetch(SQL.kinds, *span)

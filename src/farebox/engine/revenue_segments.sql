@@ -8,10 +8,6 @@ set local statement_timeout = '10min'
 -- And sorts in memory.
 set local work_mem = '64MB'
 
--- name: stillness
--- Before the snapshot: rows that move to a new partition meanwhile would be found in neither.
-lock table only vending.revenuetransaction in access share mode
-
 -- name: snapshot
 -- What this transaction sees.
 select pg_current_snapshot()::text

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from farebox.domain.errors import UnavailableError
-from farebox.storage.pool import Pool, transaction
+from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -83,6 +83,20 @@ async def make_ahead(
             elif answer != "there":
                 left.append(f"{name} ({answer})")
     return made + left
+
+
+async def hold_records(connection: Connection) -> None:
+    """Keep what devices reported in its partitions until the transaction ends.
+
+    First of all in a transaction of one snapshot: a row that moves to a new partition after the
+    snapshot was taken is found in neither.
+    """
+    await connection.execute(SQL.hold_records)
+
+
+async def hold_history(connection: Connection) -> None:
+    """The same for the history of vouchers."""
+    await connection.execute(SQL.hold_history)
 
 
 async def _make(pool: Pool, monthly: Monthly, month: Month, move_limit: int) -> str:
