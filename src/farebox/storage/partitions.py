@@ -39,11 +39,11 @@ class Month(msgspec.Struct, frozen=True):
 
 MONTHLY = (
     Monthly("voucher.history", "voucher.history_rest"),
+    Monthly("pbx.cdr", "pbx.cdr_rest"),
     *(
         Monthly(f"vending.{name}", f"vending.{name}_rest")
         for name in ("revenuetransaction", "paymenttransaction", "log", "iotevent")
     ),
-    Monthly("pbx.cdr", "pbx.cdr_rest"),
 )
 
 
