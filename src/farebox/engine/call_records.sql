@@ -7,18 +7,23 @@ select t.id, t.time_zone from pbx.tenant t
    and ($2::bool or t.id in (select m.tenant from pbx.user_tenant m where m.person = $3))
 
 -- name: history
--- A page of calls, each tenant's within its own span of instants; the bounds around all spans let
--- the months before and after them be left alone.
+-- A page of calls, each tenant's within its own span of instants: of every tenant as many as the
+-- page may hold, in the order of their index, and of those the first. The bounds around all spans
+-- let the months before and after them be left alone.
 select c.*, t.code, t.time_zone
   from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as s (tenant, from_ms, until_ms)
   join pbx.tenant t on t.id = s.tenant
-  join pbx.cdr c on c.tenant = s.tenant and c.start_ms >= s.from_ms and c.start_ms < s.until_ms
- where c.start_ms >= $4::bigint and c.start_ms < $5::bigint
-   and ($6::text[] is null or c.firstdst = any ($6))
-   and ($7::text[] is null or c.disposition = any ($7))
-   and ($8::numeric is null or c.cc_cost >= $8)
-   and ($9::numeric is null or c.cc_cost <= $9)
-   and (c.start_ms, c.id) > ($10::bigint, $11::bigint)
+ cross join lateral (
+       select * from pbx.cdr c
+        where c.tenant = s.tenant and c.start_ms >= s.from_ms and c.start_ms < s.until_ms
+          and c.start_ms >= $4::bigint and c.start_ms < $5::bigint
+          and ($6::text[] is null or c.firstdst = any ($6))
+          and ($7::text[] is null or c.disposition = any ($7))
+          and ($8::numeric is null or c.cc_cost >= $8)
+          and ($9::numeric is null or c.cc_cost <= $9)
+          and (c.start_ms, c.id) > ($10::bigint, $11::bigint)
+        order by c.start_ms, c.id
+        limit $12) as c
  order by c.start_ms, c.id
  limit $12
 
