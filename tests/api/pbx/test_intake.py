@@ -74,6 +74,7 @@ def test_call_records_are_taken(exchange: Exchange) -> None:
     [
         ({"accountcode": "nobody"}, "accountcode"),
         ({"accountcode": 5}, "accountcode"),
+        ({"accountcode": "a\0"}, "accountcode"),
         ({"uniqueid": ""}, "uniqueid"),
         ({"uniqueid": "x" * 65}, "uniqueid"),
         ({"start": ""}, "start"),

@@ -36,7 +36,7 @@ from farebox.storage.pool import Connection, transaction
 UPDATED: Final = {"msg": "Record Updated Successfully."}
 DELETED: Final = "Record Deleted Successfully."
 # Lists are whole; this bounds them all the same.
-_ROWS_MAX: Final = 1_000_000
+ROWS_MAX: Final = 1_000_000
 _OF_TENANT: Final = "t.tenant = {tenant}::bigint"
 
 View = tuple[str, ...]
@@ -150,7 +150,7 @@ async def rows_of(call: Call, resource: Resource) -> list[Any]:
     async with call.services.pool.acquire() as connection:
         await store.read(connection, TENANT, call["tenant_id"], view)
         page = await store.list_rows(
-            connection, resource, Criteria(), view, within=_OF_TENANT, hard_cap=_ROWS_MAX
+            connection, resource, Criteria(), view, within=_OF_TENANT, hard_cap=ROWS_MAX
         )
     return page.rows
 

@@ -4,6 +4,7 @@ Rows are counted from 0 in refusals. An import takes `"dry_run": "yes"`, which a
 and changes nothing.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from farebox.domain.call_records import CallRecord, FaultyFieldError, record_of
 RECORDS_MAX: Final = 1000
 RECORDS_BYTES_MAX: Final = 4 << 20
 IMPORT_BYTES_MAX: Final = 32 << 20
+_CODE: Final = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 
 
 class Records(msgspec.Struct):
@@ -117,7 +119,8 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
 
 
 def _has_code(row: object) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("accountcode"), str)
+    code = row.get("accountcode") if isinstance(row, dict) else None
+    return isinstance(code, str) and _CODE.fullmatch(code) is not None
 
 
 def _record(index: int, row: Any, zones: dict[str, tuple[int, str]]) -> tuple[int, CallRecord]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from farebox.api.pbx.arguments import ID, PASSWORD, TEXT, Param
-from farebox.api.pbx.blueprint import UPDATED, Operation, shown
+from farebox.api.pbx.blueprint import ROWS_MAX, UPDATED, Operation, shown
 from farebox.api.pbx.catalogue import USER
 from farebox.api.pbx.dialect import Answer, Call, Message, told
 from farebox.resource import store
@@ -47,7 +47,7 @@ async def login(call: Call) -> Answer:
 async def get(call: Call) -> Answer:
     """All users for an admin, itself for any other, by name."""
     async with call.services.pool.acquire() as connection:
-        page = await store.list_rows(connection, USER, Criteria(), call.view)
+        page = await store.list_rows(connection, USER, Criteria(), call.view, hard_cap=ROWS_MAX)
     rows = sorted(page.rows, key=lambda row: row.us_username.lower())
     return told([shown(row, ("us_id", "us_username")) for row in rows])
 
