@@ -170,6 +170,21 @@ def test_a_configuration_is_brought_in_once(exchange: Exchange) -> None:
     exchange.run(run())
 
 
+def test_a_document_may_say_something_twice(exchange: Exchange) -> None:
+    """The second row of one key is a change of the first, or none."""
+
+    async def run() -> None:
+        async with exchange.fresh():
+            row = {"te_code": "AdviceWise", "hu_number": "500", "hu_name": "A", "hu_type": "X"}
+            rows = [row, row, {**row, "hu_name": "B"}, {**row, "hu_name": "B"}]
+            told = await ask(exchange, "POST", "import", {"hunts": rows})
+            assert {"hunts": counted(1, 1, 2)} == told["counts"]
+            (hunt,) = await exchange.data("/hunt/bytenant", tenant_id="80")
+            assert "B" == hunt["hu_name"]
+
+    exchange.run(run())
+
+
 def test_a_dry_run_tells_and_changes_nothing(exchange: Exchange) -> None:
     """The differences are those that the import would make."""
 

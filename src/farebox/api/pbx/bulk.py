@@ -136,10 +136,13 @@ class _Import:
         if current is None:
             number, _ = await add(self._connection, self._call, kind, given)
             await self._members(path, number, given)
-            known[key] = await self._read(kind, number)
+            # The rest is read if the document names the record again.
+            known[key] = {kind.view[0]: str(number)}
             self._differs(path, index, key, "insert", {})
             return "inserted"
         number = int(next(iter(current.values())))
+        if len(current) == 1:
+            current = known[key] = await self._read(kind, number)
         changed = _changed(kind, given, current)
         if not changed and not any(name in given for name in (*kind.also, "tenants")):
             return "unchanged"
