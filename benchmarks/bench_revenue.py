@@ -8,9 +8,9 @@ compared before anything is timed. Rounds are interleaved, the figure is the bes
 is of one run. Polars and duckdb are asked where they are installed (dependency group `bench`).
 
 Times are those of the process over all its threads, so that being preempted does not count; the
-wall's are beside them. The memory's bandwidth is what as many threads read together in the same run
-while they sum int64. The share counts the columns that the question names (time, place, currency,
-price: 13 bytes a sale); the kernel reads 6 to 13 of them.
+wall's are beside them, and PostgreSQL has only those. The memory's bandwidth is what as many
+threads read together in the same run while they sum int64. The share counts the columns that the
+question names (time, place, currency, price: 13 bytes a sale); the kernel reads 6 to 13 of them.
 """
 
 import gc
@@ -19,19 +19,23 @@ import importlib.util
 import os
 import statistics
 import sys
+import tempfile
 import time
 from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.report import Metric, machine
+from benchmarks.revenue_postgresql import PostgreSQL
 from farebox.core import revenue
 from farebox.core.revenue import Cube, Places, Segment, scan
 from farebox.domain import offsets
+from farebox.storage.embedded import EmbeddedServer
 
 ZONES = [
     "Europe/Amsterdam",
@@ -205,13 +209,20 @@ class Clock:
 QUESTIONS = ("currency_day", "dashboard")
 
 
-def measure(rows: int, rounds: int, *, shuffled: bool = False, threads: int = 2) -> dict[str, Any]:
-    """Both questions to everybody who is here; RuntimeError if two answers differ."""
+def measure(
+    rows: int, rounds: int, *, shuffled: bool = False, threads: int = 2, dsn: str | None = None
+) -> dict[str, Any]:
+    """Both questions to everybody who is here; RuntimeError if two answers differ.
+
+    With the address of a server PostgreSQL is asked, too.
+    """
     os.environ.setdefault("POLARS_MAX_THREADS", str(threads))
     peers = importlib.import_module("benchmarks.revenue_peers")
     sales = Sales(rows, shuffled=shuffled)
     contenders: dict[str, Any] = {"kernel": Kernel(sales, threads)}
     contenders |= {name: each(sales, threads) for name, each in peers.present().items()}
+    if dsn is not None:
+        contenders["postgresql"] = PostgreSQL(dsn, sales, threads)
     clock = Clock()
     for _ in range(rounds):
         answers: dict[str, Answer] = {}
@@ -232,6 +243,8 @@ def _metric(clock: Clock, question: str, rows: int, threads: int, speed: float) 
     mine = clock.cpu[question, "kernel"]
     others = {name: s for (asked, name), s in clock.cpu.items() if asked == question}
     del others["kernel"]
+    # Most of its time is another process's, so only the wall tells about it.
+    others.pop("postgresql", None)
     nearest = min(others, key=others.__getitem__) if others else "kernel"
     beside = {
         "wall_1/s": rows / clock.wall[question, "kernel"],
@@ -241,6 +254,10 @@ def _metric(clock: Clock, question: str, rows: int, threads: int, speed: float) 
         beside[f"ratio_to_{name}"] = spent / mine
         beside[f"wall_ratio_to_{name}"] = (
             clock.wall[question, name] / clock.wall[question, "kernel"]
+        )
+    if (question, "postgresql") in clock.wall:
+        beside["wall_ratio_to_postgresql"] = (
+            clock.wall[question, "postgresql"] / clock.wall[question, "kernel"]
         )
     if question == "currency_day":
         beside["bandwidth_gb/s"] = speed / 1e9
@@ -267,7 +284,13 @@ def main(arguments: list[str]) -> None:
         if importlib.util.find_spec(name):
             print(f"{name} {importlib.import_module(name).__version__}", end=", ")
     gc.disable()
-    for name, metric in measure(rows, 5, shuffled="shuffled" in arguments).items():
+    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
+        # PostgreSQL may have to run as another user than the one who made the folder.
+        os.chmod(folder, 0o711)  # noqa: PTH101
+        with EmbeddedServer(Path(folder) / "data") as server:
+            shuffled = "shuffled" in arguments
+            measured = measure(rows, 5, shuffled=shuffled, dsn=server.dsn)
+    for name, metric in measured.items():
         print(
             f"\n{name}: {metric.value:,.0f} {metric.unit}, {metric.ratio:.1f} x {metric.baseline}"
         )
