@@ -160,7 +160,7 @@ def test_passwords_are_remembered(exchange: Exchange) -> None:
 
     async def run() -> None:
         operators = exchange.api.services.exchange.operators
-        operators._right.clear()
+        operators._door._right.clear()
         before = operators._passwords.checks
         answers = await asyncio.gather(*(exchange.call("GET", "/user/login") for _ in range(30)))
         assert {200} == {answer.status_code for answer in answers}

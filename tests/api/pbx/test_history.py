@@ -136,6 +136,28 @@ def test_pages_are_the_whole(exchange: Exchange) -> None:
     exchange.run(run())
 
 
+def test_pages_are_stable_while_calls_come(exchange: Exchange) -> None:
+    """Calls added behind the pages' end, while they are read, lose and repeat no other call."""
+
+    async def run() -> None:
+        days = {"start_date_ymd": "2024-03-09", "end_date_ymd": "2024-03-12", "limit": "2"}
+        whole = ["1", "2", "3", "6", "4", "5"]
+        async with exchange.fresh():
+            found: list[str] = []
+            cursor = ""
+            for number in range(3):
+                form = {**days, "cursor": cursor}
+                told = (await exchange.post("/cdr/getCallHistory", **form)).json()
+                found += [row["id"] for row in told["data"]]
+                cursor = told["paging"]["next_cursor"]
+                late = {"accountcode": "AdviceWise", "uniqueid": f"l{number}",
+                        "start": "2024-03-12T10:00:00Z", "disposition": "BUSY"}  # fmt: skip
+                await exchange.call("POST", "/admin/cdrs", json={"cdrs": [late]})
+            assert whole == found
+
+    exchange.run(run())
+
+
 def test_a_cursor_is_for_one_search(exchange: Exchange) -> None:
     """Another filter or another caller cannot use it; another limit can."""
 
