@@ -4,7 +4,8 @@ Subscribers of thousands of monthly and daily calendars, one in a hundred whose 
 ended. The peers are given what the kernel works out for itself: the window that contains now,
 beside every row, and rows that are neither wrong nor of billing cycles. Answers are compared before
 anything is timed; times are those of the process over all its threads. The share of the memory's
-bandwidth counts every column in and out once, against what as many threads read while they sum.
+bandwidth counts every column in and out once, by the wall, against what as many threads read
+together.
 """
 
 import gc
@@ -277,7 +278,7 @@ def _metric(clock: Clock, rows: int, threads: int) -> Metric:
             "wall_rows/s": rows / clock.wall["quota", "kernel"],
             "bytes_per_row": size,
             "bandwidth_gb/s": speed / 1e9,
-            "share_of_bandwidth": size * rows * threads / mine / speed,
+            "share_of_bandwidth": size * rows / clock.wall["quota", "kernel"] / speed,
         },
     )
 
