@@ -7,9 +7,10 @@ import msgspec
 
 from farebox.engine.attempts import Restraint
 from farebox.engine.call_records import CallRecords
+from farebox.engine.doorkeeping import FAILURES
 from farebox.engine.exchange_admin import Admin
 from farebox.engine.lines import Lines
-from farebox.engine.operators import FAILURES, Operators
+from farebox.engine.operators import Operators
 from farebox.engine.passwords import PASSWORD_CHARS_MIN, Passwords
 from farebox.engine.sealing import Sealer
 from farebox.locks import Attempts

@@ -1,31 +1,22 @@
 """Who may call for the hosted PBX: users with passwords, each of some tenants (pbx.md 1, 1.2).
 
-A user's row is read on every request, so what anybody changes binds at once on every server. Only
-that a password is right is remembered, by a digest bound to the stored hash: a new hash forgets it.
-Whoever cannot be let in costs the same and hears the same, whatever the reason.
+A user's row is read on every request, so what anybody changes binds at once on every server. How
+passwords are compared is the doorkeeper's.
 """
 
-import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from farebox.domain.errors import InvalidError, NotFoundError, UnauthorizedError
+from farebox.domain.errors import InvalidError, NotFoundError
 from farebox.engine.attempts import Restraint
+from farebox.engine.doorkeeping import Doorkeeper, basic
 from farebox.engine.passwords import PASSWORD_CHARS_MAX, Passwords
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-# Failed attempts of one user from one address, and the span in which they count.
-FAILURES: Final = (10, 60)
-_REMEMBERED_MAX: Final = 10_000
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -50,55 +41,23 @@ class Operators:
     ) -> None:
         self._pool = pool
         self._clock = clock
-        self._restraint = restraint
+        self._door = Doorkeeper(restraint, passwords)
         self._passwords = passwords
         self._chars_min = password_chars_min
-        self._key = secrets.token_bytes(32)
-        self._right: dict[bytes, None] = {}
-        self._checking: dict[bytes, asyncio.Task[None]] = {}
 
     async def check(self, header: str | None, client: str) -> Operator:
         """The user behind an Authorization header; UnauthorizedError, one for all causes."""
-        username, password = _basic(header)
+        username, password = basic(header)
         async with storage_errors():
             row = await self._pool.fetchrow(SQL.find, username)
-        proof = self._proof(row, username, password)
-        if proof not in self._right:
-            # Equal calls that come at once share one check, and count as one attempt.
-            task = self._checking.get(proof)
-            if task is None:
-                task = asyncio.create_task(self._prove(row, username, password, proof, client))
-                self._checking[proof] = task
-                task.add_done_callback(lambda done: self._checked(proof, done))
-            await asyncio.shield(task)
-        if row is None or row["enabled"] != "yes":
-            raise _unauthorized()
+        is_known = row is not None and row["enabled"] == "yes"
+        stored = row["password_hash"] if is_known else None
+
+        async def strengthen(old: str, new: str) -> None:
+            await self._pool.execute(SQL.replace_hash, row["id"], old, new, self._clock())
+
+        await self._door.prove(username, password, client, stored, strengthen)
         return Operator(row["id"], row["username"], row["role"] == "admin", client)
-
-    def _checked(self, proof: bytes, task: asyncio.Task[None]) -> None:
-        del self._checking[proof]
-        if not task.cancelled():
-            # Who waited has heard of it.
-            task.exception()
-
-    async def _prove(
-        self, row: Any, username: str, password: str, proof: bytes, client: str
-    ) -> None:
-        async with self._restraint.attempt(f"{client} {username.lower()}"):
-            stored = row["password_hash"] if row else None
-            is_right = await self._passwords.matches(stored, password)
-            if not is_right or stored is None or row["enabled"] != "yes":
-                raise _unauthorized()
-        if self._passwords.is_weak(stored):
-            stronger = await self._passwords.hash(password)
-            await self._pool.execute(SQL.replace_hash, row["id"], stored, stronger, self._clock())
-        if len(self._right) >= _REMEMBERED_MAX:
-            del self._right[next(iter(self._right))]
-        self._right[proof] = None
-
-    def _proof(self, row: Any, username: str, password: str) -> bytes:
-        stored = row["password_hash"] if row else f"nobody {username}"
-        return hmac.digest(self._key, f"{stored}\0{password}".encode(), hashlib.sha256)
 
     async def named(self, caller: Operator, name: str) -> int:
         """The id of the user with this address or name; NotFoundError unless it may be asked."""
@@ -158,19 +117,3 @@ async def note(
     await connection.execute(
         SQL.note, now_ms, caller.id, caller.username, caller.client, action, tenant, subject
     )
-
-
-def _basic(header: str | None) -> tuple[str, str]:
-    scheme, _, encoded = (header or "").partition(" ")
-    try:
-        pair = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise _unauthorized() from None
-    username, colon, password = pair.partition(":")
-    if scheme.lower() != "basic" or not colon or not username or "\0" in pair:
-        raise _unauthorized()
-    return username, password
-
-
-def _unauthorized() -> UnauthorizedError:
-    return UnauthorizedError("Unauthorized Access")
