@@ -1,10 +1,14 @@
-"""`farebox isp bootstrap`: the first account of the internet provider and the key to it."""
+"""`farebox isp`: the first account of the internet provider, and the quotas of all subscribers."""
+
+import time
 
 import rich_click as click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from farebox.cli.surroundings import (
     clock_of,
     database,
+    err,
     keys_of,
     migrated_pool,
     out,
@@ -15,6 +19,7 @@ from farebox.cli.surroundings import (
 from farebox.domain.errors import InvalidError
 from farebox.domain.windows import zone
 from farebox.engine.credentials import SCOPES, bootstrap
+from farebox.engine.evaluating import Evaluating, Summary
 from farebox.engine.provider import PURPOSE
 from farebox.engine.sealing import Sealer
 from farebox.settings import Settings
@@ -22,7 +27,7 @@ from farebox.settings import Settings
 
 @click.group()
 def isp() -> None:
-    """Prepare the internet provider's API."""
+    """Prepare the internet provider's API, and evaluate quotas."""
 
 
 @isp.command("bootstrap")
@@ -54,3 +59,36 @@ async def _make(
     if made is None:
         raise InvalidError("an account has 1 to 64 letters, digits, _ or -; a token 4 to 64, new")
     return made
+
+
+@isp.command("evaluate")
+@click.argument("account")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def evaluate(account: str, dry_run: bool) -> None:
+    """Move the quotas of ACCOUNT and all below it on, and tell the network of other speeds.
+
+    It may be stopped at any time and run again, and beside a server: everything happens once.
+    """
+    began = time.monotonic()
+    with plain_errors():
+        settings = read_settings(demo=True)
+        with database(settings) as dsn:
+            told = run(lambda: _evaluate(settings, dsn, account, dry_run))
+    seconds = max(time.monotonic() - began, 0.001)
+    verb = "would switch" if dry_run else "switched"
+    out.print(
+        f"evaluated {told.evaluated} quotas in {seconds:.1f} s: {told.rolled} began a new period,"
+        f" {told.over} are over, {told.invalid} invalid; {verb} {told.switched}"
+    )
+
+
+async def _evaluate(settings: Settings, dsn: str, account: str, dry_run: bool) -> Summary:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    async with migrated_pool(dsn, max_size=1) as pool:
+        job = Evaluating(pool, clock_of(settings))
+        total = await job.count(account)
+        with Progress(*columns, TimeRemainingColumn(), console=err) as progress:
+            task = progress.add_task(account, total=total)
+            return await job.run(
+                account, dry_run=dry_run, progress=lambda rows: progress.advance(task, rows)
+            )

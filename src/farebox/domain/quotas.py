@@ -126,7 +126,7 @@ def evaluate(
         remaining=None if is_always else max(0, effective - used),
         usage=current,
         is_over=is_over,
-        is_rolled=rolled is not None,
+        is_rolled=rolled is not None and rolled.start_ms != usage.start_ms,
         is_switch=standing.is_online
         and standing.is_active_at(now_ms)
         and active != standing.applied,

@@ -56,6 +56,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     cycle: Cycle
     version: int
+    # What the network holds for him.
+    applied: int
 
 
 class Metering:
@@ -151,7 +153,7 @@ def _meter(row: Any, usage: Usage, now_ms: int) -> Meter:
         subscriber=row["id"], zone=zone, policy=policy, since_ms=row["since_ms"],
         source=row["source"], usage=usage,
         verdict=evaluate(policy, usage, standing, now_ms, span, bill), cycle=cycle,
-        version=row["version"] or 0,
+        version=row["version"] or 0, applied=row["applied"],
     )  # fmt: skip
 
 

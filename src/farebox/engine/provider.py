@@ -13,6 +13,7 @@ from farebox.engine.collecting import Collecting
 from farebox.engine.credentials import FAILURES, Credentials
 from farebox.engine.departures import Departures
 from farebox.engine.estate import Estate
+from farebox.engine.evaluating import Evaluating
 from farebox.engine.groups import Groups
 from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
@@ -48,6 +49,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     groups: Groups
     subscribers: Subscribers
     metering: Metering
+    evaluating: Evaluating
     collecting: Collecting
     renewals: Renewals
     moves: Moves
@@ -107,6 +109,7 @@ def build(
         groups=Groups(pool, clock),
         subscribers=Subscribers(pool, clock),
         metering=metering,
+        evaluating=Evaluating(pool, clock),
         collecting=Collecting(pool, clock),
         renewals=Renewals(pool, clock),
         moves=Moves(pool, clock),

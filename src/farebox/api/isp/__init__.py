@@ -20,6 +20,7 @@ from farebox.api.isp import (
     operators,
     overrides,
     provisioning,
+    quotas,
     subscribers,
     usage,
 )
@@ -44,7 +45,9 @@ def router(services: Services) -> Router:
     """All routes of this API."""
     documented = [handler for operation in OPERATIONS for handler in routes_of(services, operation)]
     operated = [
-        handler for noun in (provisioning, operators, usage) for handler in noun.routes(services)
+        handler
+        for noun in (provisioning, operators, usage, quotas)
+        for handler in noun.routes(services)
     ]
     return Router(
         path="/isp",

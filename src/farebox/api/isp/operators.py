@@ -10,7 +10,7 @@ from typing import Any, Final
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 
-from farebox.api.isp import belongings
+from farebox.api.isp import belongings, quotas
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation, body_type, enter
 from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, data, success
@@ -234,7 +234,8 @@ OPERATIONS: Final = (
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
     """All of them."""
-    return [_route(services, operation) for operation in (*OPERATIONS, *belongings.OPERATIONS)]
+    declared = (*OPERATIONS, *belongings.OPERATIONS, *quotas.OPERATIONS)
+    return [_route(services, operation) for operation in declared]
 
 
 def _route(services: Services, operation: Operation) -> HTTPRouteHandler:
