@@ -28,6 +28,8 @@ COMMANDS = [
     ["pbx"],
     ["pbx", "bootstrap"],
     ["pbx", "export-asterisk"],
+    ["iptv"],
+    ["iptv", "bootstrap"],
     ["openapi"],
     ["bench"],
     ["capacity"],

@@ -23,15 +23,16 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from farebox import __version__
-from farebox.api import isp, logs, pbx, probes, vending
+from farebox.api import iptv, isp, logs, pbx, probes, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
 from farebox.api.vending.lane import Lane
 from farebox.api.vending.wire_device import VendingSpelling
-from farebox.engine import exchange
+from farebox.engine import exchange, portal
 from farebox.engine.access import Access
 from farebox.engine.attempts import Restraint
+from farebox.engine.boxes import SWEEP_S as BOXES_S
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
@@ -187,6 +188,7 @@ async def _build(
         metrics=Metrics(),
         provider=await _provider(settings, pool, clock, keys, stack),
         exchange=_exchange(settings, pool, clock, keys, stack),
+        portal=_portal(settings, pool, clock, stack),
     )
 
 
@@ -221,6 +223,27 @@ def _exchange(
     )
     made = exchange.build(pool, clock, keys.by_kid, partial(_attempts, settings, stack), policy)
     stack.callback(made.operators.close)
+    return made
+
+
+def _portal(
+    settings: Settings, pool: Any, clock: Callable[[], int], stack: AsyncExitStack
+) -> portal.Portal:
+    if not settings.iptv_auth_required:
+        _log.warning("iptv.open", reason="FAREBOX_IPTV_AUTH_REQUIRED is false")
+    policy = portal.Policy(
+        is_compatible=settings.iptv_error_status == "compat",
+        is_closed=settings.iptv_auth_required,
+        time_zone=settings.iptv_timezone,
+        may_change_all=settings.iptv_allow_multiple_stb_update,
+        is_vendor_only=settings.iptv_mac_oui_only,
+        watchdog_s=settings.iptv_watchdog_timeout,
+        is_billing=settings.iptv_enable_internal_billing,
+        has_resellers=settings.iptv_allow_resellers_info_for_api,
+        subscription_changed_msg=settings.iptv_subscription_changed_msg,
+    )
+    made = portal.build(pool, clock, partial(_attempts, settings, stack), policy)
+    stack.callback(made.passwords.close)
     return made
 
 
@@ -325,6 +348,7 @@ def _worker(settings: Settings, services: Services) -> Worker:
         "moves": (MOVE_S, services.provider.moves.apply_due),
         "presence": (DETECT_S, services.presence.detect),
         "watching": (SWEEP_S, services.watching.sweep),
+        "boxes": (BOXES_S, services.portal.boxes.sweep),
         "sales": (CLEAR_S, services.columns.months.clear_feed),
     }
     return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
@@ -344,9 +368,9 @@ def _read_desk(services: Services) -> None:
 def _failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """What no router has caught, in the words of the family that was asked."""
     family = request.scope["path"].split("/", 2)[1]
-    spoken: Any = {"isp": isp.dialect.failure, "pbx": pbx.dialect.failure}.get(
-        family, dialect.failure
-    )
+    spoken: Any = {
+        "isp": isp.dialect.failure, "pbx": pbx.dialect.failure, "iptv": iptv.dialect.failure,
+    }.get(family, dialect.failure)  # fmt: skip
     told: Response[bytes] = spoken(request, error)
     return told
 
@@ -359,6 +383,7 @@ def litestar_app(services: Services) -> Litestar:
             vending.router(services),
             isp.router(services),
             pbx.router(services),
+            iptv.router(services),
         ],
         exception_handlers={Exception: _failure},
         openapi_config=OpenAPIConfig(
@@ -372,6 +397,7 @@ def litestar_app(services: Services) -> Litestar:
                     "device": SecurityScheme(type="http", scheme="basic"),
                     "provider": SecurityScheme(type="http", scheme="basic"),
                     "exchange": SecurityScheme(type="http", scheme="basic"),
+                    "portal": SecurityScheme(type="http", scheme="basic"),
                 }
             ),
         ),

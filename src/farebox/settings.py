@@ -82,6 +82,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Longest span of days of a call history.
     pbx_cdr_max_days: int = 92
     pbx_password_min_length: int = 8
+    # compat: most refusals of the IPTV family have status 200; http: statuses of their own.
+    iptv_error_status: str = "compat"
+    # false: the documented operations are open to everybody.
+    iptv_auth_required: bool = True
+    iptv_timezone: str = "UTC"
+    # Whether PUT /stb without identifiers changes all boxes.
+    iptv_allow_multiple_stb_update: bool = False
+    # Whether only addresses of the usual vendor are taken.
+    iptv_mac_oui_only: bool = False
+    # Silence after which a box is offline, in seconds.
+    iptv_watchdog_timeout: int = 120
+    # Whether accounts are switched off at their end date.
+    iptv_enable_internal_billing: bool = False
+    iptv_allow_resellers_info_for_api: bool = True
+    iptv_subscription_changed_msg: str = (
+        "Your channels have changed. The receiver restarts when you press OK."
+    )
     # Only a demonstration's: far sides of the provider are simulated in the process.
     simulates: bool = False
 
@@ -254,6 +271,15 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "pbx_error_status": _error_status,
     "pbx_cdr_max_days": _whole(1, 3660),
     "pbx_password_min_length": _whole(1, 128),
+    "iptv_error_status": _error_status,
+    "iptv_auth_required": _flag,
+    "iptv_timezone": _zone,
+    "iptv_allow_multiple_stb_update": _flag,
+    "iptv_mac_oui_only": _flag,
+    "iptv_watchdog_timeout": _whole(10, 86_400),
+    "iptv_enable_internal_billing": _flag,
+    "iptv_allow_resellers_info_for_api": _flag,
+    "iptv_subscription_changed_msg": _text,
 }
 # Read by the build and by the tests, not by a running process.
 _ELSEWHERE: Final = frozenset(("FAREBOX_DEBUG",))

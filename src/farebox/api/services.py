@@ -55,3 +55,4 @@ class Services(msgspec.Struct, kw_only=True):
     metrics: Any = None
     provider: Any = None
     exchange: Any = None
+    portal: Any = None

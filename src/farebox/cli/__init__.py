@@ -11,6 +11,7 @@ from farebox.cli.data import load, migrate, user
 from farebox.cli.document import openapi
 from farebox.cli.exchange import pbx
 from farebox.cli.measuring import bench, capacity
+from farebox.cli.portal import iptv
 from farebox.cli.provider import isp
 from farebox.cli.serving import serve
 
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, load, user, isp, pbx, openapi, bench, capacity):
+for command in (serve, migrate, load, user, isp, pbx, iptv, openapi, bench, capacity):
     main.add_command(command)

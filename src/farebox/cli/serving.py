@@ -32,6 +32,7 @@ from farebox.cli.surroundings import (
 from farebox.cli.workers import WorkersFailedError, keep_running
 from farebox.demo import DEVICE, DEVICE_KEY, EXAMPLES, load_demo
 from farebox.demo_exchange import load_exchange
+from farebox.demo_portal import load_portal
 from farebox.demo_provider import load_provider
 from farebox.engine.access import Access
 from farebox.engine.people import People, Policy
@@ -129,6 +130,7 @@ async def _prepare(settings: Settings, dsn: str, demo: bool) -> None:
             ring = keys_of(settings).by_kid
             await load_provider(pool, clock, ring)
             await load_exchange(pool, clock, ring)
+            await load_portal(pool, clock())
 
 
 def _announcement(settings: Settings, dsn: str, listening: socket.socket, demo: bool) -> str:

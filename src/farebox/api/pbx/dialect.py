@@ -12,8 +12,8 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Receive, Scope, Send
 
+from farebox.api.guarding import Guarded
 from farebox.api.services import Services
 from farebox.domain.errors import (
     ConflictError,
@@ -133,7 +133,10 @@ def failure(request: HTTPRequest, raised: Exception) -> Response[bytes]:
         status, allow = raised.status_code, (raised.headers or {}).get("allow")
         answer = _refused(status, _FRAMEWORK[status], **({"Allow": allow} if allow else {}))
         suited = _suited(request, answer)
-        return _Guarded(request, suited) if status in (404, 405) else suited
+        if status not in (404, 405):
+            return suited
+        services: Services = request.app.state.services
+        return Guarded(request, suited, lambda: caller_of(services, request), failure)
     _log.error("unexpected error", route=request.scope.get("path_template", ""), exc_info=raised)
     return _refused(500, "Internal Error.")
 
@@ -169,25 +172,3 @@ def _suited(request: HTTPRequest, answer: Answer) -> Answer:
     if is_asked and not request.scope["path"].startswith(ADMIN):
         answer.status_code = answer.status_code if answer.status_code in _KEPT_EVEN_SO else 200
     return answer
-
-
-class _Guarded(Response[bytes]):
-    """An answer for those who are known; all others hear that they are not."""
-
-    def __init__(self, request: HTTPRequest, answer: Answer) -> None:
-        super().__init__(b"")
-        self._request = request
-        self._answer = answer
-
-    def to_asgi_response(self, *args: Any, **named: Any) -> ASGIApp:  # type: ignore[override]
-        """The response, with the caller asked first."""
-
-        async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-            answer: Response[bytes] = self._answer
-            try:
-                await caller_of(self._request.app.state.services, self._request)
-            except Exception as raised:  # noqa: BLE001 - whatever it is has an answer
-                answer = failure(self._request, raised)
-            await answer.to_asgi_response(*args, **named)(scope, receive, send)
-
-        return respond

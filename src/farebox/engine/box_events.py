@@ -1,0 +1,108 @@
+"""What boxes are told: one queue per account (iptv.md 3.5, 4.2).
+
+The head of a queue is its live event of the least priority and id. What needs no confirmation is
+delivered at most once, the rest until it is confirmed or expires. Queueing wakes waiting boxes of
+all processes by a notification that commits with the events.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from farebox.domain.errors import NotFoundError
+from farebox.storage.pool import Connection, Pool, storage_errors, transaction
+from farebox.storage.sqlfile import load
+
+SQL = load(__file__)
+CHANNEL: Final = "iptv_event"
+# More live events than this give way, the oldest of the lowest priority first.
+LIVE_MAX: Final = 1000
+KEPT_MS: Final = 7 * 86_400_000
+MESSAGE_TTL_S: Final = 604_800
+# A notification names so many accounts; of more it says only that there are some.
+_NAMED_MAX: Final = 100
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How an event of a name is queued."""
+
+    delivered: str
+    is_message: bool = False
+
+
+KINDS: Final = {
+    "send_msg": Kind("send_msg", is_message=True),
+    "send_msg_with_video": Kind("send_msg_with_video", is_message=True),
+    "update_channels": Kind("update_subscription"),
+} | {
+    name: Kind(name)
+    for name in (
+        "reboot", "reload_portal", "update_image", "show_menu", "cut_off", "play_channel",
+        "play_radio_channel",
+    )
+}  # fmt: skip
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told; without a time to live that of its kind."""
+
+    name: str
+    msg: str = ""
+    param1: str = ""
+    is_message: bool = False
+    reboot_after_ok: bool = False
+    auto_hide_timeout: int = 0
+    ttl_s: int = 0
+
+
+class Events:
+    """Queues, delivers and ends events."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], int], watchdog_s: int) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._short_s = 2 * watchdog_s
+
+    async def queue(
+        self, connection: Connection, accounts: Sequence[int] | None, event: Event
+    ) -> None:
+        """Queues an event for accounts, or for all with None, in the caller's transaction."""
+        if accounts is not None and not accounts:
+            return
+        ids = None if accounts is None else list(accounts)
+        now_ms = self._clock()
+        if event.reboot_after_ok:
+            await connection.execute(SQL.replace, ids, now_ms)
+        ttl_s = event.ttl_s or (MESSAGE_TTL_S if event.is_message else self._short_s)
+        await connection.execute(
+            SQL.queue, ids, event.name, event.msg, event.param1, event.is_message,
+            event.reboot_after_ok, event.auto_hide_timeout,
+            # Messages wait behind everything else.
+            2 if event.is_message else 1,
+            now_ms, now_ms + ttl_s * 1000,
+        )  # fmt: skip
+        if ids is not None:
+            await connection.execute(SQL.trim, ids, now_ms, LIVE_MAX)
+        is_named = ids is not None and len(ids) <= _NAMED_MAX
+        named = ",".join(map(str, ids or ())) if is_named else "*"
+        await connection.execute(SQL.wake, CHANNEL, named)
+
+    async def broadcast(self, accounts: Sequence[int] | None, event: Event) -> None:
+        """The same in a transaction of its own."""
+        async with transaction(self._pool) as connection:
+            await self.queue(connection, accounts, event)
+
+    async def confirm(self, account: int, event: int) -> None:
+        """Ends an event. NotFoundError unless it is the account's and has not expired."""
+        async with storage_errors():
+            if not await self._pool.fetchval(SQL.confirm, account, event, self._clock()):
+                raise NotFoundError("Event not found")
+
+    async def tidy(self) -> None:
+        """Shortens queues that broadcasts have filled, and forgets what ended long ago."""
+        now_ms = self._clock()
+        async with transaction(self._pool) as connection:
+            full = await connection.fetch(SQL.full, LIVE_MAX)
+            await connection.execute(SQL.trim, [row["account"] for row in full], now_ms, LIVE_MAX)
+            await connection.execute(SQL.forget, now_ms - KEPT_MS)

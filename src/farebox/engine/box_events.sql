@@ -1,0 +1,44 @@
+-- Events of boxes (iptv.md 4.2). An event is live while it has no end and has not expired.
+
+-- name: queue
+-- An event for each of some accounts, or of all.
+insert into iptv.event
+  (account, event, msg, param1, need_confirm, reboot_after_ok, auto_hide_timeout, priority,
+   created_at_ms, expires_at_ms)
+select a.id, $2, $3, $4, $5, $6, $7, $8, $9, $10 from iptv.account a
+ where $1::bigint[] is null or a.id = any($1)
+ order by a.id
+
+-- name: replace
+-- Messages that would restart a box, and were not sent yet, give way to the next one.
+delete from iptv.event
+ where ($1::bigint[] is null or account = any($1)) and event = 'send_msg' and reboot_after_ok
+   and ended_at_ms is null and sent_at_ms is null and expires_at_ms > $2
+
+-- name: trim
+-- Ends what a queue cannot hold: the oldest of the lowest priority.
+update iptv.event e set ended_at_ms = $2
+  from (select id, row_number() over (partition by account order by priority, id desc) as place
+          from iptv.event
+         where account = any($1::bigint[]) and ended_at_ms is null and expires_at_ms > $2) l
+ where e.id = l.id and l.place > $3
+
+-- name: full
+-- Queues that are too long.
+select account from iptv.event where ended_at_ms is null
+ group by account having count(*) > $1 limit 1000
+
+-- name: forget
+-- What ended or expired long ago.
+delete from iptv.event where id in (
+  select id from iptv.event where expires_at_ms < $1 or ended_at_ms < $1 limit 10000)
+
+-- name: wake
+-- Tells the processes whose boxes have something to fetch.
+select pg_notify($1, $2)
+
+-- name: confirm
+-- Ends an event of a box; one that has ended stays as it is.
+update iptv.event set ended_at_ms = coalesce(ended_at_ms, $3)
+ where id = $2 and account = $1 and expires_at_ms > $3
+returning true

@@ -1,0 +1,69 @@
+"""The IPTV portal's use-cases as one bundle, built once for a process."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from farebox.engine.attempts import Restraint
+from farebox.engine.box_events import Events
+from farebox.engine.boxes import Boxes, Rules
+from farebox.engine.doorkeeping import FAILURES
+from farebox.engine.offers import Offers
+from farebox.engine.passwords import Passwords
+from farebox.engine.portal_users import PortalUsers
+from farebox.engine.resellers import Resellers
+from farebox.engine.subscriptions import Subscriptions
+from farebox.locks import Attempts
+from farebox.storage.pool import Pool
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator of the server may set about this API."""
+
+    # Whether refusals have HTTP status 200; otherwise statuses of their own.
+    is_compatible: bool = True
+    is_closed: bool = True
+    time_zone: str = "UTC"
+    # Whether a change of boxes may name none and mean all.
+    may_change_all: bool = False
+    is_vendor_only: bool = False
+    watchdog_s: int = 120
+    is_billing: bool = False
+    has_resellers: bool = True
+    subscription_changed_msg: str = ""
+
+
+class Portal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API of the IPTV portal calls."""
+
+    policy: Policy
+    passwords: Passwords
+    users: PortalUsers
+    boxes: Boxes
+    events: Events
+    offers: Offers
+    resellers: Resellers
+    subscriptions: Subscriptions
+
+
+def build(
+    pool: Pool,
+    clock: Callable[[], int],
+    attempts: Callable[[str, tuple[int, int]], Attempts],
+    policy: Policy,
+) -> Portal:
+    """The bundle, with failures counted by `attempts`."""
+    passwords = Passwords()
+    events = Events(pool, clock, policy.watchdog_s)
+    rules = Rules(is_billing=policy.is_billing, watchdog_s=policy.watchdog_s)
+    boxes = Boxes(pool, clock, events, passwords, rules)
+    return Portal(
+        policy=policy,
+        passwords=passwords,
+        users=PortalUsers(pool, Restraint(attempts("iptv-user", FAILURES)), passwords),
+        boxes=boxes,
+        events=events,
+        offers=Offers(pool),
+        resellers=Resellers(pool, clock),
+        subscriptions=Subscriptions(clock, boxes, events, policy.subscription_changed_msg),
+    )

@@ -1,0 +1,1 @@
+"""The IPTV portal's API."""
