@@ -1,8 +1,9 @@
 -- Quotas of many subscribers at once (isp.md 4.3, 4.10).
 
 -- name: patience
--- Lets the statements of this transaction run longer than usual, planned for their own figures.
-select set_config('statement_timeout', '60s', true),
+-- Lets the statements of this transaction run longer than usual, planned for their own figures, and
+-- sort a stretch in memory.
+select set_config('statement_timeout', '60s', true), set_config('work_mem', '32MB', true),
        set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- name: accounts
@@ -69,26 +70,26 @@ with picked as materialized (
 )
 select (select array_agg(zone order by ordinal) from plans) as zones,
        (select array_agg(policy order by ordinal) from plans) as policies,
-       count(*) as total, max(id) as last,
-       array_agg(id order by id) filter (where not is_plain) as others,
-       string_agg(int8send(id), '') filter (where is_plain) as id,
-       string_agg(int2send(mode::int2), '') filter (where is_plain) as mode,
-       string_agg(int2send(flags::int2), '') filter (where is_plain) as flags,
-       string_agg(int8send("limit"), '') filter (where is_plain) as limit,
-       string_agg(int8send(topup), '') filter (where is_plain) as topup,
-       string_agg(int8send(carried), '') filter (where is_plain) as carried,
-       string_agg(int8send(upload), '') filter (where is_plain) as up,
-       string_agg(int8send(download), '') filter (where is_plain) as down,
-       string_agg(int8send(window_start_ms), '') filter (where is_plain) as period_start,
-       string_agg(int8send(window_end_ms), '') filter (where is_plain) as period_end,
-       string_agg(int4send(cal), '') filter (where is_plain) as cal,
-       string_agg(int4send(first), '') filter (where is_plain) as t1,
-       string_agg(int4send(second), '') filter (where is_plain) as t2,
-       string_agg(int4send(applied), '') filter (where is_plain) as applied,
-       string_agg(int8send(cycle_start_ms), '') filter (where is_plain) as bill_start,
-       string_agg(int8send(cycle_end_ms), '') filter (where is_plain) as bill_end,
-       string_agg(int8send(expires_ms), '') filter (where is_plain) as expires
-  from told
+       (select count(*) from picked) as total, (select max(id) from picked) as last,
+       (select array_agg(id) from told where not is_plain) as others,
+       string_agg(int8send(id), '') as id,
+       string_agg(int2send(mode::int2), '') as mode,
+       string_agg(int2send(flags::int2), '') as flags,
+       string_agg(int8send("limit"), '') as limit,
+       string_agg(int8send(topup), '') as topup,
+       string_agg(int8send(carried), '') as carried,
+       string_agg(int8send(upload), '') as up,
+       string_agg(int8send(download), '') as down,
+       string_agg(int8send(window_start_ms), '') as period_start,
+       string_agg(int8send(window_end_ms), '') as period_end,
+       string_agg(int4send(cal), '') as cal,
+       string_agg(int4send(first), '') as t1,
+       string_agg(int4send(second), '') as t2,
+       string_agg(int4send(applied), '') as applied,
+       string_agg(int8send(cycle_start_ms), '') as bill_start,
+       string_agg(int8send(cycle_end_ms), '') as bill_end,
+       string_agg(int8send(expires_ms), '') as expires
+  from told where is_plain
 
 -- name: lock
 -- Subscribers in the order of their ids.

@@ -7,12 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from benchmarks.bench_evaluate import SQL, fill
 
 from farebox.core.quota import NEVER_MS
 from farebox.domain.quotas import MODES, Policy, Standing, Usage, window
 from farebox.domain.quotas import evaluate as by_rule
+from farebox.engine.evaluating import Evaluating
+from farebox.engine.metering import BANDWIDTH, read
+from farebox.storage.joining import JoiningPool, joined
+from farebox.storage.pool import open_pool
 from tests.api.isp.conftest import Provider
 from tests.core.test_quota import BASE, INSTANTS, MONTHS, VECTORS
+from tests.servers import Databases
 
 ROUTE = "/isp/admin/fup"
 NUMBERS = ("data", "uploadDownload", "always")
@@ -218,3 +224,66 @@ def test_evaluating_the_fixture(provider: Provider, loop: asyncio.Runner) -> Non
             assert (11, 12) == (shown["state"]["applied"], shown["result"]["active"])
 
     loop.run(play())
+
+
+CROWD = 400
+
+
+async def crowd(databases: Databases, clock: int, play: Any) -> None:
+    """Plays on a database with a crowd: 4 above their quota, 8 whose window has ended."""
+    dsn = databases.create()
+    pool = await open_pool(dsn, max_size=6)
+    try:
+        start_ms = await fill(pool, CROWD, clock)
+        await play(pool, start_ms)
+    finally:
+        await pool.close()
+        databases.drop(dsn)
+
+
+async def left(pool: Any, start_ms: int) -> dict[str, int]:
+    """What jobs have left; every window is written at most once more."""
+    return dict(await pool.fetchrow(SQL.figures, start_ms))
+
+
+def test_jobs_beside_each_other(databases: Databases, loop: asyncio.Runner) -> None:
+    """One is killed before its commit, one dies after its first, two go on: all of it once."""
+    now_ms = 1795321800_000
+
+    async def play(pool: Any, start_ms: int) -> None:
+        before = await left(pool, start_ms)
+        async with pool.acquire() as connection:
+            await connection.transaction().start()
+            with joined(connection):
+                told = await Evaluating(JoiningPool(pool), lambda: now_ms).run("crowd")
+            assert (8, 4) == (told.rolled, told.switched)
+            # As a process that is killed leaves it.
+            connection.terminate()
+        assert before == await left(pool, start_ms)
+
+        def die(rows: int) -> None:
+            raise InterruptedError(rows)
+
+        jobs = [Evaluating(pool, lambda: now_ms, stretch=size) for size in (50, 64, 100)]
+        ends = await asyncio.gather(
+            jobs[2].run("crowd", progress=die), jobs[0].run("crowd"), jobs[1].run("crowd"),
+            return_exceptions=True,
+        )  # fmt: skip
+        assert isinstance(ends[0], InterruptedError)
+        whole = [one for one in ends if not isinstance(one, BaseException)]
+        assert [CROWD, CROWD] == [one.evaluated for one in whole]
+        # The dead job has done the first hundred, or others have.
+        assert 4 >= sum(one.switched for one in whole) >= 3
+        after = await left(pool, start_ms)
+        assert {"switches": 4, "jobs": 4, "present": CROWD} == {
+            name: after[name] for name in ("switches", "jobs", "present")
+        }
+        assert 8 == after["versions"] - before["versions"]
+        again = await jobs[0].run("crowd")
+        assert (CROWD, 0, 4, 0) == (again.evaluated, again.rolled, again.over, again.switched)
+        assert after == await left(pool, start_ms)
+        numbers = [row["id"] for row in await pool.fetch(SQL.numbers)]
+        meters = await read(pool, numbers, now_ms, BANDWIDTH)
+        assert 4 == sum(meter.verdict.is_over for meter in meters.values())
+
+    loop.run(crowd(databases, now_ms, play))

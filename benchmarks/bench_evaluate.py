@@ -1,0 +1,105 @@
+"""The quotas of a whole provider evaluated at once, beside the same job row by row.
+
+`python -m benchmarks.bench_evaluate [subscribers]`, 100 000 by default. The baseline asks asyncpg
+for one subscriber at a time, judges him in Python by the same rule and writes down what changes,
+all in transactions of a thousand; it runs on a tenth of the rows. One in a hundred is over his
+quota and is switched, one in fifty begins a new window. Both jobs must have left the same.
+"""
+
+import resource
+import sys
+import time
+from typing import Any
+
+import msgspec
+import uvloop
+
+from benchmarks.fleet import fleet
+from farebox.domain.quotas import Policy, window
+from farebox.engine.evaluating import Evaluating
+from farebox.engine.metering import BANDWIDTH, read, write
+from farebox.engine.switching import emit
+from farebox.storage.pool import Connection, Pool, open_pool, transaction
+from farebox.storage.sqlfile import load
+
+SQL = load(__file__)
+SUBSCRIBERS = 100_000
+ZONE = "Asia/Kolkata"
+LIMIT = 1 << 30
+TOGETHER = 1000
+
+
+async def fill(pool: Pool | Connection, subscribers: int, now_ms: int) -> int:
+    """A crowd of so many, all online; when its present window began."""
+    await pool.execute(SQL.account)
+    first, second = [await pool.fetchval(SQL.template, name) for name in ("fast", "slow")]
+    policy = Policy(mode="data", first=first, second=second, limit=LIMIT, every="monthly")
+    written = msgspec.to_builtins(policy)
+    group = await pool.fetchval(SQL.group, written)
+    now = window(policy, ZONE, now_ms)
+    await pool.execute(
+        SQL.subscribers, group, subscribers, written, now_ms, first, now.start_ms, now.end_ms,
+        LIMIT, now.before_ms,
+    )  # fmt: skip
+    return now.start_ms
+
+
+async def one_by_one(pool: Pool, numbers: list[int], now_ms: int) -> None:
+    """The job without columns."""
+    for at in range(0, len(numbers), TOGETHER):
+        async with transaction(pool) as connection:
+            for number in numbers[at : at + TOGETHER]:
+                await connection.execute(SQL.lock, number)
+                meters = await read(connection, [number], now_ms)
+                if meters[number].verdict.is_rolled:
+                    await write(connection, BANDWIDTH, meters[number], meters[number].verdict.usage)
+                await emit(connection, {BANDWIDTH: meters[number]}, now_ms)
+
+
+async def measure(dsn: str, subscribers: int, now_ms: int) -> dict[str, Any]:
+    """Rows a second of both, and how much memory this process has grown by."""
+    pool = await open_pool(dsn, max_size=1, statement_timeout_ms=600_000)
+    try:
+        start_ms = await fill(pool, subscribers, now_ms)
+        await pool.execute("vacuum analyze")
+        job = Evaluating(pool, lambda: now_ms)
+        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        spans = {}
+        for name, dry_run in (("dry", True), ("job", False), ("again", False)):
+            began = time.perf_counter()
+            told = await job.run("crowd", dry_run=dry_run)
+            spans[name] = time.perf_counter() - began
+            if told.evaluated != subscribers:
+                raise RuntimeError(f"{told.evaluated} of {subscribers} were evaluated")
+        grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+        left = dict(await pool.fetchrow(SQL.figures, start_ms))
+        numbers = [row["id"] for row in await pool.fetch(SQL.numbers)]
+        few = numbers[: max(1, subscribers // 10)]
+        began = time.perf_counter()
+        await one_by_one(pool, few, now_ms)
+        slow_s = time.perf_counter() - began
+        if left != dict(await pool.fetchrow(SQL.figures, start_ms)):
+            raise RuntimeError("row by row, something was left that the job had not done")
+    finally:
+        await pool.close()
+    return {
+        "subscribers": subscribers,
+        "switched": left["switches"],
+        **{f"{name}_rows_s": round(subscribers / span) for name, span in spans.items()},
+        "row_by_row_rows_s": round(len(few) / slow_s),
+        "times_faster": round(subscribers / spans["again"] * slow_s / len(few), 1),
+        "memory_mib": grown_kib // 1024,
+    }
+
+
+async def main() -> None:
+    """Prints the figures."""
+    subscribers = int(sys.argv[1]) if len(sys.argv) > 1 else SUBSCRIBERS
+    now_ms = time.time_ns() // 1_000_000
+    async with fleet(1, now_ms, lambda _done, _of: None) as filled:
+        for name, figure in (await measure(filled.dsn, subscribers, now_ms)).items():
+            print(f"{name}: {figure:,}")
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
