@@ -25,6 +25,7 @@ COMMANDS = [
     ["user", "create"],
     ["isp"],
     ["isp", "bootstrap"],
+    ["isp", "evaluate"],
     ["pbx"],
     ["pbx", "bootstrap"],
     ["pbx", "export-asterisk"],
