@@ -41,16 +41,9 @@ with picked as materialized (
     cross join lateral jsonb_to_record(d.policy) as r(
       mode text, first int, second int, "limit" bigint, every text, excludes_upload bool,
       carries bool)
-), online as (
-  select n.subscriber,
-         min(case $4 when 'bandwidth' then applied_template else applied_attributes end) as least,
-         max(case $4 when 'bandwidth' then applied_template else applied_attributes end) as most
-    from picked u join isp.session n on n.subscriber = u.id
-   where n.stopped_at_ms is null and n.updated_at_ms >= $5::bigint - $6::bigint
-   group by 1
 ), told as (
   select u.id, u.expires_ms, w.mode, w.marks + 4 * u.is_active::int
-           + 8 * (n.subscriber is not null)::int + 16 * (c.start_ms is not null)::int as flags,
+           + 8 * (n.sessions > 0)::int + 16 * (c.start_ms is not null)::int as flags,
          case when w.is_calendar then w.ordinal else -1 end as cal, w.first, w.second, w."limit",
          q.upload, q.download, q.topup, q.carried, q.window_start_ms, q.window_end_ms,
          case when n.least = n.most then n.most else 0 end::int as applied,
@@ -63,7 +56,15 @@ with picked as materialized (
     from picked u
     join plans w on w.zone = u.zone and w.policy = u.policy
     left join isp.quota_state q on q.subscriber = u.id and q.kind = $4
-    left join online n on n.subscriber = u.id
+    cross join lateral (
+      select count(*) as sessions,
+             min(case $4 when 'bandwidth' then applied_template else applied_attributes end)
+               as least,
+             max(case $4 when 'bandwidth' then applied_template else applied_attributes end)
+               as most
+        from isp.session
+       where subscriber = u.id and stopped_at_ms is null
+         and updated_at_ms >= $5::bigint - $6::bigint) n
     left join lateral (
       select * from isp.cycle where w.is_billing and subscriber = u.id and start_ms <= $5
        order by start_ms desc limit 1) c on true
