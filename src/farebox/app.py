@@ -32,6 +32,7 @@ from farebox.api.vending.wire_device import VendingSpelling
 from farebox.engine import exchange, portal
 from farebox.engine.access import Access
 from farebox.engine.attempts import Restraint
+from farebox.engine.box_events import CHANNEL as EVENT_CHANNEL
 from farebox.engine.boxes import SWEEP_S as BOXES_S
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
@@ -292,6 +293,7 @@ async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncE
     heard = {
         people_store.ACCESS_CHANNEL: access_changed,
         people_store.PLACES_CHANNEL: lambda _: services.places.forget(),
+        EVENT_CHANNEL: services.portal.polls.wake,
     }
     _background(stack, people_store.listen(dsn, heard), "changes")
     _background(stack, services.presence.run(), "presence")
@@ -398,6 +400,7 @@ def litestar_app(services: Services) -> Litestar:
                     "provider": SecurityScheme(type="http", scheme="basic"),
                     "exchange": SecurityScheme(type="http", scheme="basic"),
                     "portal": SecurityScheme(type="http", scheme="basic"),
+                    "box": SecurityScheme(type="http", scheme="bearer"),
                 }
             ),
         ),

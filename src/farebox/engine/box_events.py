@@ -10,8 +10,7 @@ from typing import Final
 
 import msgspec
 
-from farebox.domain.errors import NotFoundError
-from farebox.storage.pool import Connection, Pool, storage_errors, transaction
+from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -57,7 +56,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events:
-    """Queues, delivers and ends events."""
+    """Queues events, and forgets them."""
 
     def __init__(self, pool: Pool, clock: Callable[[], int], watchdog_s: int) -> None:
         self._pool = pool
@@ -92,12 +91,6 @@ class Events:
         """The same in a transaction of its own."""
         async with transaction(self._pool) as connection:
             await self.queue(connection, accounts, event)
-
-    async def confirm(self, account: int, event: int) -> None:
-        """Ends an event. NotFoundError unless it is the account's and has not expired."""
-        async with storage_errors():
-            if not await self._pool.fetchval(SQL.confirm, account, event, self._clock()):
-                raise NotFoundError("Event not found")
 
     async def tidy(self) -> None:
         """Shortens queues that broadcasts have filled, and forgets what ended long ago."""

@@ -36,9 +36,3 @@ delete from iptv.event where id in (
 -- name: wake
 -- Tells the processes whose boxes have something to fetch.
 select pg_notify($1, $2)
-
--- name: confirm
--- Ends an event of a box; one that has ended stays as it is.
-update iptv.event set ended_at_ms = coalesce(ended_at_ms, $3)
- where id = $2 and account = $1 and expires_at_ms > $3
-returning true

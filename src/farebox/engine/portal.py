@@ -6,6 +6,8 @@ import msgspec
 
 from farebox.engine.attempts import Restraint
 from farebox.engine.box_events import Events
+from farebox.engine.box_polls import FAILURES as POLL_FAILURES
+from farebox.engine.box_polls import Polls
 from farebox.engine.boxes import Boxes, Rules
 from farebox.engine.doorkeeping import FAILURES
 from farebox.engine.offers import Offers
@@ -41,6 +43,7 @@ class Portal(msgspec.Struct, frozen=True, kw_only=True):
     users: PortalUsers
     boxes: Boxes
     events: Events
+    polls: Polls
     offers: Offers
     resellers: Resellers
     subscriptions: Subscriptions
@@ -63,6 +66,7 @@ def build(
         users=PortalUsers(pool, Restraint(attempts("iptv-user", FAILURES)), passwords),
         boxes=boxes,
         events=events,
+        polls=Polls(pool, clock, boxes, passwords, Restraint(attempts("iptv-box", POLL_FAILURES))),
         offers=Offers(pool),
         resellers=Resellers(pool, clock),
         subscriptions=Subscriptions(clock, boxes, events, policy.subscription_changed_msg),

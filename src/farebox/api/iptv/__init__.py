@@ -8,7 +8,7 @@ from typing import Final
 
 from litestar import Router
 
-from farebox.api.iptv import accounts, dialect, messages, offers, resellers
+from farebox.api.iptv import accounts, devices, dialect, messages, offers, resellers
 from farebox.api.iptv.blueprint import routes_of
 from farebox.api.services import Services
 
@@ -21,6 +21,9 @@ def router(services: Services) -> Router:
     """All routes of this API."""
     return Router(
         path="/iptv",
-        route_handlers=[route for noun in NOUNS for route in routes_of(services, noun)],
+        route_handlers=[
+            *(route for noun in NOUNS for route in routes_of(services, noun)),
+            *devices.routes(services),
+        ],
         exception_handlers={Exception: dialect.failure},
     )

@@ -1,0 +1,68 @@
+-- Boxes that fetch their events (iptv.md 3.13, 4.2).
+
+-- name: find
+-- The account that a box names: by login where it says one, else by address.
+select id, mac, password_hash from iptv.account
+ where case when $2 <> '' then login <> '' and lower(login) = lower($2)
+            else mac <> '' and mac = $1 end
+
+-- name: hold
+-- It, locked.
+select mac, device_id from iptv.account where id = $1 for update
+
+-- name: hold_mac
+-- One transaction at a time gives an address away.
+select pg_advisory_xact_lock(hashtextextended('iptv mac ' || lower($1), 0))
+
+-- name: is_taken
+-- Whether an account has an address.
+select exists (select from iptv.account where mac = $1 and mac <> '')
+
+-- name: bind
+-- The box is the account's from now on.
+update iptv.account
+   set mac = case when mac = '' then $2 else mac end, device_id = $3, token_hash = $4,
+       token_expires_at_ms = $5, stb_sn = coalesce(nullif($6, ''), stb_sn),
+       stb_type = coalesce(nullif($7, ''), stb_type),
+       version = coalesce(nullif($8, ''), version), ip = $9
+ where id = $1
+
+-- name: of_token
+-- Whose token it is.
+select id from iptv.account where token_hash = $1 and token_expires_at_ms > $2
+
+-- name: state
+-- What a poll answers: the head of the queue, unless the box shows it already.
+select a.status, a.additional_services_on, a.restricted, a.disabled,
+       (select count(*) from iptv.event e
+         where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2) as msgs,
+       h.id, h.event, h.msg, h.param1, h.need_confirm, h.reboot_after_ok, h.auto_hide_timeout,
+       h.created_at_ms
+  from iptv.account a
+  left join lateral (
+    select e.* from (
+      select * from iptv.event e
+       where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2
+       order by e.priority, e.id limit 1) e
+     where e.id <> $3) h on true
+ where a.id = $1
+
+-- name: sent
+-- An event was delivered; what needs no confirmation has ended by that.
+update iptv.event
+   set sent_at_ms = coalesce(sent_at_ms, $2),
+       ended_at_ms = case when need_confirm then null else $2 end
+ where id = $1
+
+-- name: note
+-- The box was seen.
+update iptv.account
+   set polled_at_ms = $2, active_at_ms = case when $3 then $2 else active_at_ms end, ip = $4,
+       version = coalesce(nullif($5, ''), version)
+ where id = $1
+
+-- name: confirm
+-- Ends an event of a box; one that has ended stays as it is.
+update iptv.event set ended_at_ms = coalesce(ended_at_ms, $3)
+ where id = $2 and account = $1 and expires_at_ms > $3
+returning true
