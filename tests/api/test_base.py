@@ -38,7 +38,6 @@ SHAPES = [
     ("GET", "/vending/nothing", 404, "not_found"),
     ("GET", "/vending/nothing/at/all", 404, "not_found"),
     ("GET", "/nothing", 404, "not_found"),
-    ("GET", "/iptv/x", 404, "not_found"),
     ("DELETE", "/vending/user/me", 405, "method_not_allowed"),
     ("GET", "/vending/auth/login", 405, "method_not_allowed"),
     ("GET", "/vending/user/me", 401, "unauthorized"),
