@@ -1,6 +1,5 @@
 """`farebox migrate`, `load` and `user create`: what an operator does to a database."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from farebox.cli.surroundings import (
     clock_of,
     database,
     err,
+    given_password,
     migrated_pool,
     out,
     plain_errors,
@@ -102,10 +102,7 @@ def create_user(username: str, email: str, group: int | None, password_stdin: bo
     In an empty database this also makes the root group, whose members administer everything, and
     the language English.
     """
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    password = given_password(from_stdin=password_stdin, ask=True)
     account = Account(username=username, email=email, password=password, group=group)
     with plain_errors():
         settings = read_settings(demo=True)

@@ -1,7 +1,7 @@
 """`farebox pbx`: the first admin of the hosted PBX, and its lines for Asterisk."""
 
 import os
-import sys
+import secrets
 from pathlib import Path
 
 import rich_click as click
@@ -10,6 +10,7 @@ from farebox.cli.surroundings import (
     clock_of,
     database,
     err,
+    given_password,
     keys_of,
     migrated_pool,
     out,
@@ -20,7 +21,7 @@ from farebox.cli.surroundings import (
 from farebox.engine.exchange import PURPOSE
 from farebox.engine.exchange_admin import bootstrap
 from farebox.engine.exchange_export import export_asterisk
-from farebox.engine.lines import Lines, generated
+from farebox.engine.lines import Lines
 from farebox.engine.sealing import Sealer
 from farebox.settings import Settings
 
@@ -39,12 +40,8 @@ def bootstrap_admin(username: str, ask: bool, password_stdin: bool) -> None:
 
     The password is made and shown this once, unless it is asked for.
     """
-    given = ""
-    if password_stdin:
-        given = sys.stdin.readline().rstrip("\r\n")
-    elif ask:
-        given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    password = given or generated()
+    given = given_password(from_stdin=password_stdin, ask=ask)
+    password = given or secrets.token_urlsafe(18)
     with plain_errors():
         settings = read_settings(demo=True)
         with database(settings) as dsn:

@@ -1,19 +1,19 @@
 """`farebox iptv`: the first admin of the IPTV portal."""
 
-import sys
+import secrets
 
 import rich_click as click
 
 from farebox.cli.surroundings import (
     clock_of,
     database,
+    given_password,
     migrated_pool,
     out,
     plain_errors,
     read_settings,
     run,
 )
-from farebox.engine.lines import generated
 from farebox.engine.portal_users import bootstrap
 from farebox.settings import Settings
 
@@ -33,12 +33,8 @@ def bootstrap_user(login: str, role: str, ask: bool, password_stdin: bool) -> No
 
     The password is made and shown this once, unless it is asked for.
     """
-    given = ""
-    if password_stdin:
-        given = sys.stdin.readline().rstrip("\r\n")
-    elif ask:
-        given = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    password = given or generated()
+    given = given_password(from_stdin=password_stdin, ask=ask)
+    password = given or secrets.token_urlsafe(18)
     with plain_errors():
         settings = read_settings(demo=True)
         with database(settings) as dsn:

@@ -51,6 +51,16 @@ def read_settings(*, demo: bool = False, workers: int = 1, **overrides: Any) -> 
     return msgspec.structs.replace(settings, **given)
 
 
+def given_password(*, from_stdin: bool, ask: bool) -> str:
+    """A password from standard input or from the terminal, empty where neither was wanted."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if ask:
+        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        return typed
+    return ""
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Where PostgreSQL is: the given one, or the embedded one for as long as the block lasts."""
