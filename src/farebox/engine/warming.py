@@ -61,6 +61,9 @@ class Warming:
                     await self._campaign(ledger, row["id"])
         except (NotWrittenError, OutcomeUnknownError) as error:
             log.warning("desk.warm_ended", error=str(error))
+        except Exception:
+            # Nobody waits for this task, so nobody else would tell.
+            log.exception("desk.warm_ended")
 
     async def _campaign(self, ledger: Ledger, campaign_id: int) -> None:
         after = 0
