@@ -1,19 +1,18 @@
 """The composition root: builds every object once, wires them, and takes them down again.
 
 `open_services` gives the objects of one process, `assemble` the ASGI application around them, and
-`create_app` an application that does both in its lifespan. Only here and in settings is the outside
-world looked at: the clock, the file system, the addresses of PostgreSQL and Redis.
+`create_app` an application that does both in its lifespan. What a family needs is composed in its
+own module of `farebox.composition`. Only here and in settings is the outside world looked at: the
+clock, the file system, the addresses of PostgreSQL and Redis.
 """
 
 import asyncio
 import gc
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from litestar import Litestar, Request, Response
@@ -22,47 +21,16 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from farebox import __version__
+from farebox import __version__, composition
 from farebox.api import iptv, isp, logs, pbx, probes, vending
 from farebox.api.metrics import Metrics, Watch
 from farebox.api.services import Options, Services
 from farebox.api.vending import dialect
 from farebox.api.vending.lane import Lane
-from farebox.api.vending.wire_device import VendingSpelling
-from farebox.engine import exchange, portal
-from farebox.engine.access import Access
-from farebox.engine.attempts import Restraint
-from farebox.engine.box_events import CHANNEL as EVENT_CHANNEL
-from farebox.engine.boxes import SWEEP_S as BOXES_S
-from farebox.engine.campaigns import Campaigns
-from farebox.engine.commands import EXPIRE_S, Commands
-from farebox.engine.devices import Devices
-from farebox.engine.ingestion import Ingestion
-from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
-from farebox.engine.issuance import Issuance
-from farebox.engine.moving import SWEEP_S as MOVE_S
-from farebox.engine.network_keys import PURPOSE as NETWORK
-from farebox.engine.network_keys import NetworkKeys
-from farebox.engine.people import RESETS, SIGN_INS, People, Policy
-from farebox.engine.places import Places
-from farebox.engine.presence import DETECT_S, Presence
-from farebox.engine.provider import Provider
-from farebox.engine.provider import build as build_provider
-from farebox.engine.redemption import Desk
-from farebox.engine.revenue import Revenue
-from farebox.engine.revenue_columns import Columns
-from farebox.engine.revenue_months import CLEAR_S
-from farebox.engine.sealing import Sealer
-from farebox.engine.sheets import Sheets
-from farebox.engine.shifts import Shifts
+from farebox.composition.ground import DAY_MS, HOUR_S, Ground, Part
 from farebox.engine.tokens import KeyRing
-from farebox.engine.vouchers import Vouchers
-from farebox.engine.watching import SWEEP_S, Watching
-from farebox.jobs import Handler, MovingClock, Worker
-from farebox.locks import Attempts, Leases, LocalAttempts, LocalLease, RedisAttempts, RedisLease
-from farebox.outbound.mail import Mailer
-from farebox.outbound.simulators import Simulators
-from farebox.outbound.webhook import Webhook
+from farebox.jobs import Worker
+from farebox.locks import Leases, LocalLease, RedisLease
 from farebox.settings import Settings
 from farebox.storage import partitions, upkeep
 from farebox.storage import people as people_store
@@ -71,12 +39,8 @@ from farebox.storage.joining import JoiningPool
 from farebox.storage.migrate import migrate
 from farebox.storage.patience import patiently
 from farebox.storage.pool import Pool, open_pool
-from farebox.storage.redemption import Ledger
 from farebox.web import ASGI, Front, Proxies, Receive, Scope, Send
 
-DAY_MS: Final = 86_400_000
-HOUR_S: Final = 3600.0
-MINUTE_S: Final = 60.0
 _log = structlog.get_logger("farebox")
 
 
@@ -102,8 +66,10 @@ async def open_services(
         await migrate(dsn)
         pool = await open_pool(dsn, statement_timeout_ms=settings.statement_timeout_ms)
         stack.push_async_callback(_close_pool, pool)
-        services = await _build(settings, dsn, JoiningPool(pool), now, stack)
-        await _start(settings, dsn, services, stack)
+        ground = _ground(settings, dsn, JoiningPool(pool), now, stack)
+        whole = Part.joined([await compose(ground) for compose in composition.FAMILIES])
+        services = _services(ground, whole.slots)
+        services.worker = _start(ground, whole)
         yield services
 
 
@@ -121,34 +87,23 @@ async def _close_pool(pool: Pool) -> None:
         pool.terminate()
 
 
-async def _build(
+def _ground(
     settings: Settings, dsn: str, pool: Any, clock: Callable[[], int], stack: AsyncExitStack
-) -> Services:
-    keys = keys_of(settings)
-    leases = _leases(settings, stack)
-    restraint = Restraint(_attempts(settings, stack, "sign-in", SIGN_INS))
-    access = Access(pool, clock, keys, restraint=restraint)
-    policy = Policy(
-        public_url=settings.public_url, password_max_age_days=settings.password_max_age_days
+) -> Ground:
+    return Ground(
+        settings=settings,
+        dsn=dsn,
+        pool=pool,
+        clock=clock,
+        keys=keys_of(settings),
+        leases=_leases(settings, stack),
+        metrics=Metrics(),
+        stack=stack,
     )
-    resets = _attempts(settings, stack, "reset", RESETS)
-    people = People(pool, clock, keys, access, policy=policy, sign_ins=restraint, resets=resets)
-    stack.callback(people.close)
-    watching = Watching(pool, clock)
-    webhook = Webhook(settings.webhook_networks)
-    stack.push_async_callback(webhook.close)
-    threads = min(4, os.cpu_count() or 1)
-    columns = Columns(pool, bytes_max=settings.revenue_memory, threads=threads)
-    ledger = Ledger(dsn, statement_timeout_ms=settings.statement_timeout_ms)
-    desk = Desk(
-        ledger,
-        clock,
-        VendingSpelling(),
-        leases=leases,
-        memory_bytes=settings.book_memory,
-        replay_window_ms=settings.replay_window_days * DAY_MS,
-        warm_s=settings.warm_seconds,
-    )
+
+
+def _services(ground: Ground, slots: Mapping[str, Any]) -> Services:
+    settings = ground.settings
     return Services(
         options=Options(
             public_url=settings.public_url,
@@ -157,106 +112,13 @@ async def _build(
             archive_after_ms=settings.archive_after_days * DAY_MS,
             reporting_currency=settings.reporting_currency,
         ),
-        clock=clock,
-        pool=pool,
-        access=access,
-        people=people,
+        clock=ground.clock,
+        pool=ground.pool,
         proxies=Proxies(settings.trusted_proxies),
-        leases=leases,
-        desk=desk,
-        places=Places(pool),
-        issuance=Issuance(pool, clock),
-        campaigns=Campaigns(pool, clock),
-        vouchers=Vouchers(pool, clock),
-        ingestion=Ingestion(pool, clock, touched=watching.touch),
-        devices=Devices(pool, clock),
-        sheets=Sheets(pool, clock, keys.by_kid, settings.public_url or None),
-        shifts=Shifts(pool, clock, leases),
-        commands=Commands(pool, clock, settings.device_commands),
-        deliveries=Deliveries(
-            pool, MovingClock(clock), leases, Sealer(keys.by_kid, PURPOSE), webhook.post
-        ),
-        network_keys=NetworkKeys(Sealer(keys.by_kid, NETWORK)),
-        watching=watching,
-        revenue=Revenue(pool, clock, columns, reporting_currency=settings.reporting_currency),
-        columns=columns,
-        presence=Presence(
-            pool,
-            clock,
-            offline_after_ms=settings.offline_after_s * 1000,
-            touched=watching.touch,
-        ),
-        metrics=Metrics(),
-        provider=await _provider(settings, pool, clock, keys, stack),
-        exchange=_exchange(settings, pool, clock, keys, stack),
-        portal=_portal(settings, pool, clock, stack),
+        leases=ground.leases,
+        metrics=ground.metrics,
+        **slots,
     )
-
-
-async def _provider(
-    settings: Settings, pool: Any, clock: Callable[[], int], keys: KeyRing, stack: AsyncExitStack
-) -> Provider:
-    simulators = None
-    if settings.simulates:
-        simulators = Simulators()
-        await simulators.start()
-        stack.push_async_callback(simulators.stop)
-    made = build_provider(
-        pool,
-        clock,
-        keys.by_kid,
-        partial(_attempts, settings, stack),
-        moving=MovingClock(clock),
-        networks=settings.webhook_networks,
-        simulators=simulators,
-    )
-    stack.push_async_callback(made.sms.close)
-    return made
-
-
-def _exchange(
-    settings: Settings, pool: Any, clock: Callable[[], int], keys: KeyRing, stack: AsyncExitStack
-) -> exchange.Exchange:
-    policy = exchange.Policy(
-        is_compatible=settings.pbx_error_status == "compat",
-        cdr_days_max=settings.pbx_cdr_max_days,
-        password_chars_min=settings.pbx_password_min_length,
-    )
-    made = exchange.build(pool, clock, keys.by_kid, partial(_attempts, settings, stack), policy)
-    stack.callback(made.operators.close)
-    return made
-
-
-def _portal(
-    settings: Settings, pool: Any, clock: Callable[[], int], stack: AsyncExitStack
-) -> portal.Portal:
-    if not settings.iptv_auth_required:
-        _log.warning("iptv.open", reason="FAREBOX_IPTV_AUTH_REQUIRED is false")
-    policy = portal.Policy(
-        is_compatible=settings.iptv_error_status == "compat",
-        is_closed=settings.iptv_auth_required,
-        time_zone=settings.iptv_timezone,
-        may_change_all=settings.iptv_allow_multiple_stb_update,
-        is_vendor_only=settings.iptv_mac_oui_only,
-        watchdog_s=settings.iptv_watchdog_timeout,
-        is_billing=settings.iptv_enable_internal_billing,
-        has_resellers=settings.iptv_allow_resellers_info_for_api,
-        subscription_changed_msg=settings.iptv_subscription_changed_msg,
-    )
-    made = portal.build(pool, clock, partial(_attempts, settings, stack), policy)
-    stack.callback(made.passwords.close)
-    return made
-
-
-def _attempts(
-    settings: Settings, stack: AsyncExitStack, name: str, limit: tuple[int, int]
-) -> Attempts:
-    own = LocalAttempts(*limit)
-    if not settings.redis_url:
-        return own
-    shared = RedisAttempts(settings.redis_url, name, own)
-    stack.push_async_callback(shared.close)
-    return shared
 
 
 def _leases(settings: Settings, stack: AsyncExitStack) -> Leases:
@@ -277,32 +139,16 @@ def keys_of(settings: Settings, say: Callable[[str], None] = _log.info) -> KeyRi
     return KeyRing.kept_in(path)
 
 
-async def _start(settings: Settings, dsn: str, services: Services, stack: AsyncExitStack) -> None:
-    await services.desk.start()
-    stack.push_async_callback(services.desk.stop)
-    _read_desk(services)
-    services.metrics.read_each(
-        "farebox_ingest_records", "Records that devices reported", ("stream", "outcome"),
-        services.ingestion.told.items,
-    )  # fmt: skip
-
-    def access_changed(subject: str) -> None:
-        services.access.forget(subject)
-        services.places.forget()
-
-    heard = {
-        people_store.ACCESS_CHANNEL: access_changed,
-        people_store.PLACES_CHANNEL: lambda _: services.places.forget(),
-        EVENT_CHANNEL: services.portal.polls.wake,
-    }
-    _background(stack, people_store.listen(dsn, heard), "changes")
-    _background(stack, services.presence.run(), "presence")
-    _background(stack, services.watching.run(), "watching")
-    _background(stack, services.deliveries.run(), "integrations")
-    _background(stack, services.columns.months.run(), "revenue")
-    services.worker = _worker(settings, services)
-    _background(stack, services.worker.run(), "worker")
-    stack.push_async_callback(services.worker.stop)
+def _start(ground: Ground, whole: Part) -> Worker:
+    """Sets everything going that goes on beside the requests."""
+    stack = ground.stack
+    _background(stack, people_store.listen(ground.dsn, whole.heard), "changes")
+    for name, run in whole.running.items():
+        _background(stack, run(), name)
+    worker = _worker(ground, whole)
+    _background(stack, worker.run(), "worker")
+    stack.push_async_callback(worker.stop)
+    return worker
 
 
 def _background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -322,49 +168,19 @@ def _background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: st
     stack.push_async_callback(end)
 
 
-def _worker(settings: Settings, services: Services) -> Worker:
-    pool, clock = services.pool, services.clock
-    handlers: dict[str, Handler] = {"campaign.generate": services.issuance.generate}
-    handlers |= services.sheets.handlers
-    handlers |= services.provider.handlers
-    if settings.smtp_url:
-        mailer = Mailer(settings.smtp_url, settings.mail_from, clock)
+def _worker(ground: Ground, whole: Part) -> Worker:
+    pool, clock = ground.pool, ground.clock
+    replay_ms = ground.settings.replay_window_days * DAY_MS
 
-        async def deliver(mail: dict[str, Any], attempt: int) -> None:
-            del attempt
-            await mailer.send(mail["to"], mail["subject"], mail["text"])
-
-        handlers["mail"] = deliver
-    else:
-        _log.info("mail.waits", reason="FAREBOX_SMTP_URL is not set")
-    replay_ms = settings.replay_window_days * DAY_MS
-    periodic = {
+    chores = {
         "partitions": (HOUR_S, lambda: partitions.make_ahead(pool, clock())),
-        "campaigns": (MINUTE_S, services.issuance.give_up_abandoned),
         "upkeep": (
             HOUR_S / 4,
             lambda: upkeep.remove_expired(pool, clock(), replay_window_ms=replay_ms),
         ),
-        "commands": (EXPIRE_S, services.commands.expire),
-        "integrations": (FORGET_S, services.deliveries.forget),
-        "moves": (MOVE_S, services.provider.moves.apply_due),
-        "presence": (DETECT_S, services.presence.detect),
-        "watching": (SWEEP_S, services.watching.sweep),
-        "boxes": (BOXES_S, services.portal.boxes.sweep),
-        "sales": (CLEAR_S, services.columns.months.clear_feed),
+        **whole.chores,
     }
-    return Worker(pool, clock, handlers, periodic=periodic, leases=services.leases)
-
-
-def _read_desk(services: Services) -> None:
-    desk, metrics = services.desk, services.metrics
-    for name, text in {
-        "batches": "Batches decided",
-        "calls": "Calls decided",
-        "lost": "Batches whose comparison was lost",
-        "settled": "Commits whose outcome had to be asked for",
-    }.items():
-        metrics.read_from(f"farebox_desk_{name}", text, lambda name=name: getattr(desk, name))
+    return Worker(pool, clock, whole.handlers, periodic=chores, leases=ground.leases)
 
 
 def _failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
