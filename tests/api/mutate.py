@@ -1,7 +1,9 @@
-"""Valid calls, bent at random: `python -m tests.api.mutate [COUNT] [SEED]` runs 100 000 of them.
+"""Valid calls, bent at random: `python -m tests.api.mutate [COUNT] [SEED] [FAMILY]`.
 
-A call is bent in its bytes, in its JSON or in its query. Whatever comes back must be an answer that
-the API documents: never a 5xx, an error in the documented shape, and nothing written by an error.
+Without arguments 100 000 calls of the vending API. A call is bent in its bytes, in its members, in
+its query or in its path, and sent in any of the encodings that its API takes. Whatever comes back
+must be an answer that the API documents: never a defect, an error in the documented shape, and
+nothing written by an error. What is special to an API is a `Family` in `tests/api/mutated/`.
 """
 
 import asyncio
@@ -11,29 +13,21 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes, urlencode
 
 import httpx
 
-from tests.api.conftest import Api, Caller, running
-from tests.clocks import SettableClock
-from tests.servers import STOCKED, Databases, PostgreSQL
+from tests.api.conftest import Api
+from tests.servers import Databases, PostgreSQL
 
-ERROR_MEMBERS = {
-    "message", "code", "fields", "reason", "valid", "redeemed", "rolledBack", "unlocked",
-}  # fmt: skip
-WRITTEN = """
-select (select count(*) from voucher.campaign), (select sum(policy_revision) from voucher.campaign),
-       (select count(*) from voucher.campaign_rule), (select count(*) from voucher.voucher),
-       (select sum(version) from voucher.voucher), (select count(*) from voucher.redemption),
-       (select count(*) from voucher.history where action <> 0),
-       (select count(*) from farebox.outbox)
-"""
+# After so many calls those who call sign in again, and what calls have used up is there again.
+STRETCH = 500
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 1.5, 1e308, -0.0, 2**31, 2**63, 2**64, 10**40, "", " ", "\x00",
     "x" * 129, "x" * 5000, "1", "-1", "9" * 19, "\ud800", "é", "😀", "NaN", [], {}, [[]], [None],
@@ -41,6 +35,15 @@ ODD: tuple[Any, ...] = (
     "2026-12-31T23:59:60", "Europe/Nowhere", "../../etc/passwd", "'; drop table x; --",
 )  # fmt: skip
 TEXTS = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"01", b"0x10", b"\xff\xfe", b"\x00", b"//")
+SEGMENTS = ("0", "-1", "x", "99999999999999999999", "%00", "%ff", "1.5", "é", "%2F", "")
+MEDIA_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data; boundary=bend",
+}
+ODD_MEDIA_TYPES = ("", "text/plain", "application/jsonx", "a/b;;", "\t", "multipart/form-data")
+# Everything in a schema as one number that changes when anything does.
+CONTENT = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
 
 
 @dataclass(frozen=True)
@@ -54,54 +57,35 @@ class Valid:
     query: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What is special to the calls of one API.
+
+    `opened` gives the application, `prepare` the calls that are in order, after it has written what
+    they are about; `renew` gives the headers of those who call, and may restore the rows.
+    `fault_of` says what is wrong with an answer. Nothing may have been written by an error: either
+    `written` selects what would tell, or all tables of `schema` but those `unwatched` are looked
+    at. `is_far` says which answers came from a far side, after which something may stand.
+    """
+
+    prefix: str
+    opened: Callable[[Databases, Path], AbstractAsyncContextManager[Api]]
+    prepare: Callable[[Api], Awaitable[list[Valid]]]
+    renew: Callable[[Api], Awaitable[Mapping[str, Mapping[str, str]]]]
+    fault_of: Callable[[httpx.Response], str | None]
+    is_far: Callable[[httpx.Response], bool] = lambda _: False
+    encodings: tuple[str, ...] = ("json",)
+    written: str = ""
+    schema: str = ""
+    unwatched: tuple[str, ...] = ()
+
+
 @dataclass
 class Tally:
     """What came back, and what should not have."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
-
-
-def valid_calls(code: str, gift: str, campaign: int, voucher: str) -> list[Valid]:
-    """One call of each kind, with every member it may have."""
-    device = {"deviceId": "gw-0080"}
-    items = [{"productId": "5", "quantity": 2, "price": 40}, {"productId": 7}]
-    order = {"id": "o1", "amount": 250, "items": items}
-    settings = {
-        "redemptionLimit": 3, "resetFrequency": "day", "expiresOn": "2026-12-31",
-        "timeZone": "Europe/Amsterdam", "valueType": "cents",
-    }  # fmt: skip
-    texts = {"text1": "one", "style": '{"voucherText1Lbl":{"fontSize":"12px"}}'}
-    created = {
-        "name": "New", "totalVouchers": 0, "voucherValue": 10, "type": "gift", "currency": "EUR",
-        "prefix": "AB", "voucherText1": "x", "voucherStyle": "{}", "status": "active", **settings,
-    }  # fmt: skip
-    rules = [{"field": "location", "value": "2"}, {"field": "product", "value": "5"}]
-    own = {"campaign": campaign, "type": "discount", "value": 5, **settings, **texts}
-    return [
-        Valid("device", "POST", f"/voucher/{code}/validate", {**device, "lockDuration": 1.5}),
-        Valid("user", "POST", f"/voucher/{code}/validate", {**device, "campaign": campaign}),
-        Valid("device", "POST", f"/voucher/{code}/redeem", {**device, "order": order}),
-        Valid(
-            "user", "POST", f"/voucher/{gift}/redeem",
-            {**device, "order": {"id": "o2"}, "demand": {"amount": 3, "partial": True}},
-        ),
-        Valid("user", "POST", f"/voucher/{gift}/rollback",
-              {**device, "order": {"id": "o2"}, "reason": "vend_failed"}),
-        Valid("user", "POST", f"/voucher/{gift}/unlock", {**device, "force": True}),
-        Valid("user", "POST", "/campaign", created),
-        Valid("user", "PATCH", f"/campaign/{campaign}", {"name": "Other", **settings}),
-        Valid("user", "PUT", f"/campaign/{campaign}/validationrules", rules),
-        Valid("user", "POST", "/voucher", {**own, "code": "Own1", "validationRules": rules}),
-        Valid("user", "POST", "/voucher", {**own, "count": 2, "prefix": "Q"}),
-        Valid("user", "PATCH", f"/voucher/{voucher}",
-              {"campaign": campaign, "value": 7, "expiresOn": None, "status": "active"}),
-        Valid("user", "PUT", f"/voucher/{voucher}", {**own, "validationRules": rules}),
-        Valid("user", "GET", "/voucher", query="where[code][contains]=A&sort=id desc&limit=5"),
-        Valid("user", "GET", "/campaign", query='where={"name":{"!=":"x"}}&sort[name]=asc&skip=0'),
-        Valid("user", "GET", f"/campaign/{campaign}/vouchers", query="where[status]=active"),
-        Valid("user", "GET", f"/voucher/{voucher}/log", query="limit=5&skip=1"),
-    ]  # fmt: skip
 
 
 def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -126,13 +110,13 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-def bend_json(rng: random.Random, body: Any) -> bytes:
+def bend_members(rng: random.Random, body: Any) -> Any:
     """One or two members replaced by something odd."""
     for _ in range(rng.randint(1, 2)):
         body = replaced(body, rng.choice(places(body)), rng.choice(ODD))
         if not isinstance(body, dict | list) or not body:
             break
-    return json.dumps(body).encode()
+    return body
 
 
 def bend_bytes(rng: random.Random, text: bytes) -> bytes:
@@ -156,82 +140,95 @@ def bend_bytes(rng: random.Random, text: bytes) -> bytes:
     return bytes(data)
 
 
-def bent(rng: random.Random, call: Valid) -> tuple[str, bytes, dict[str, str]]:
+def bend_path(rng: random.Random, path: str) -> str:
+    """A segment with a digit, else the last one, replaced or bent."""
+    parts = path.split("/")
+    numbered = [at for at, part in enumerate(parts) if any(one.isdigit() for one in part)]
+    at = rng.choice(numbered or [len(parts) - 1])
+    if rng.random() < 0.5:
+        parts[at] = quote(rng.choice(SEGMENTS), safe="%")
+    else:
+        parts[at] = quote_from_bytes(bend_bytes(rng, unquote_to_bytes(parts[at])), safe="")
+    return "/".join(parts)
+
+
+def encoded(body: Any, encoding: str) -> bytes:
+    """A body's bytes; what a form cannot say is said in its texts."""
+    if encoding == "json":
+        return json.dumps(body).encode()
+    pairs = list(_pairs(body))
+    if encoding == "form":
+        return urlencode(pairs, errors="replace").encode()
+    lines = "".join(
+        f'--bend\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        for name, text in pairs
+    )
+    return f"{lines}--bend--\r\n".encode(errors="replace")
+
+
+def _pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Names with PHP's brackets and their texts."""
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in members:
+            yield from _pairs(inner, f"{name}[{key}]" if name else str(key))
+    elif name:
+        yield name, value if isinstance(value, str) else json.dumps(value).strip('"')
+
+
+def bent(
+    rng: random.Random, call: Valid, encodings: tuple[str, ...] = ("json",)
+) -> tuple[str, bytes, dict[str, str]]:
     """Path with query, body and headers of a call that was in order."""
-    headers = {"Content-Type": "application/json"} if call.body is not None else {}
-    path, data = call.path, b"" if call.body is None else json.dumps(call.body).encode()
     if call.query:
         query = bend_bytes(rng, call.query.encode())
-        return f"{path}?{quote(query, safe='[]=&{}:,%')}", b"", headers
-    dice = rng.random()
-    if dice < 0.45:
-        data = bend_json(rng, call.body)
-    elif dice < 0.92:
+        return f"{call.path}?{quote(query, safe='[]=&{}:,%')}", b"", {}
+    if call.body is None:
+        return bend_path(rng, call.path), b"", {}
+    path, encoding, dice = call.path, rng.choice(encodings), rng.random()
+    headers = {"Content-Type": MEDIA_TYPES[encoding]}
+    data = encoded(bend_members(rng, call.body) if dice < 0.45 else call.body, encoding)
+    if 0.45 <= dice < 0.92:
         data = bend_bytes(rng, data)
-    elif dice < 0.96:
-        number = rng.choice(("0", "-1", "x", "99999999999999999999", "%00", "%ff", "1.5", "é"))
-        parts = path.split("/")
-        path = "/".join(quote(number, safe="%") if part.isdigit() else part for part in parts)
-    else:
-        headers["Content-Type"] = rng.choice(("", "text/plain", "application/jsonx", "a/b;;", "\t"))
+    elif 0.92 <= dice < 0.96:
+        path = bend_path(rng, path)
+    elif 0.96 <= dice:
+        headers["Content-Type"] = rng.choice(ODD_MEDIA_TYPES)
     return path, data, headers
 
 
-def fault_of(answer: httpx.Response) -> str | None:
-    """What is wrong with an answer, if anything."""
-    if answer.status_code >= 500:
-        return "5xx"
-    if answer.status_code < 400:
-        return None
-    try:
-        body = answer.json()
-    except ValueError:
-        return "an error that is no JSON"
-    if not isinstance(body, dict) or not body.keys() <= ERROR_MEMBERS:
-        return "an error of another shape"
-    fields = body.get("fields", {})
-    words = [body.get("message"), body.get("code"), *fields.keys(), *fields.values()]
-    if not all(isinstance(word, str) for word in words) or not body["message"] or not body["code"]:
-        return "an error without its words"
-    return None
+async def written_in(api: Api, family: Family) -> str:
+    """The statement that tells whether anything was written."""
+    if family.written:
+        return family.written
+    tables = await api.services.pool.fetch(
+        "select format('%I.%I', schemaname, tablename) as name from pg_tables"
+        " where schemaname = $1 and not tablename = any($2) order by 1",
+        family.schema, list(family.unwatched),
+    )  # fmt: skip
+    names = ["farebox.outbox", *(row["name"] for row in tables)]
+    return "select array[" + ",".join(f"({CONTENT.format(name)})::text" for name in names) + "]"
 
 
-async def prepare(api: Api) -> list[Valid]:
-    """A campaign of each type with a voucher each, and the calls on them."""
-    nora = await api.login("nora")
-
-    async def made(path: str, body: Any) -> Any:
-        answer = await nora.post(path, body)
-        assert 201 == answer.status_code, answer.text
-        return answer.json()
-
-    numbers = []
-    for kind in ("discount", "gift"):
-        body = {"name": kind, "totalVouchers": 0, "voucherValue": 500, "type": kind}
-        numbers.append((await made("/campaign", body))["id"])
-    for number, code in zip(numbers, ("AAA", "GGG"), strict=True):
-        await made("/voucher", {"campaign": number, "type": "inherit", "code": code})
-    spare = await made("/voucher", {"campaign": numbers[0], "type": "inherit", "code": "SPARE"})
-    return valid_calls("AAA", "GGG", numbers[0], spare["id"])
-
-
-async def run(api: Api, count: int, seed: int) -> Tally:
+async def run(api: Api, family: Family, count: int, seed: int) -> Tally:
     """Sends `count` bent calls, one after another, and looks at the tables after each."""
-    calls, rng, tally = await prepare(api), random.Random(seed), Tally()
-    callers: dict[str, Caller] = {}
-    written = await api.services.pool.fetchrow(WRITTEN)
+    calls, rng, tally = await family.prepare(api), random.Random(seed), Tally()
+    statement = await written_in(api, family)
+    callers: Mapping[str, Mapping[str, str]] = {}
+    written = None
     for number in range(count):
-        if number % 500 == 0:
-            callers = {"user": await api.login("nora"), "device": await api.device()}
+        if number % STRETCH == 0:
+            callers = await family.renew(api)
+            written = await api.services.pool.fetchrow(statement)
         call = rng.choice(calls)
-        path, data, headers = bent(rng, call)
+        path, data, headers = bent(rng, call, family.encodings)
         told = f"{call.method} {path} {data[:300]!r} {headers}"
         try:
             answer = await api.client.request(
                 call.method,
-                f"/vending{path}",
+                f"{family.prefix}{path}",
                 content=data,
-                headers={**headers, **callers[call.who].headers},
+                headers={**headers, **callers[call.who]},
             )
         except httpx.InvalidURL:
             continue
@@ -239,36 +236,38 @@ async def run(api: Api, count: int, seed: int) -> Tally:
             tally.faults.append(f"{told}: raised {error!r}")
             continue
         tally.statuses[answer.status_code] += 1
-        if fault := fault_of(answer):
+        if fault := family.fault_of(answer):
             tally.faults.append(f"{told}: {fault}: {answer.status_code} {answer.text[:300]}")
-        now = await api.services.pool.fetchrow(WRITTEN)
-        if answer.status_code >= 400 and now != written:
+        now = await api.services.pool.fetchrow(statement)
+        if answer.status_code >= 400 and not family.is_far(answer) and now != written:
             tally.faults.append(f"{told}: {answer.status_code}, but something was written")
         written = now
     return tally
 
 
 @asynccontextmanager
-async def standing() -> AsyncIterator[Api]:
+async def standing(name: str = "vending") -> AsyncIterator[Api]:
     """The application on a server of its own, for runs outside pytest."""
     server = PostgreSQL()
     databases = Databases(await asyncio.to_thread(server.start), "mutate")
-    clock = SettableClock()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            async with running(databases.create(STOCKED), clock, Path(folder)) as (services, app):
-                transport = httpx.ASGITransport(app=app)
-                base = "http://farebox.test"
-                async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-                    yield Api(app, client, services, clock)
+            async with family_of(name).opened(databases, Path(folder)) as api:
+                yield api
     finally:
         await asyncio.to_thread(databases.close)
         await asyncio.to_thread(server.stop)
 
 
-async def main(count: int, seed: int) -> int:
-    async with standing() as api:
-        tally = await run(api, count, seed)
+def family_of(name: str) -> Family:
+    """What `tests/api/mutated/` says of a family."""
+    family: Family = import_module(f"tests.api.mutated.{name}").FAMILY
+    return family
+
+
+async def main(count: int, seed: int, name: str) -> int:
+    async with standing(name) as api:
+        tally = await run(api, family_of(name), count, seed)
     sys.stdout.writelines(f"{fault}\n" for fault in tally.faults[:50])
     statuses = ", ".join(f"{status}: {n}" for status, n in sorted(tally.statuses.items()))
     sys.stdout.write(f"{count} calls, seed {seed}, {len(tally.faults)} faults ({statuses})\n")
@@ -276,6 +275,7 @@ async def main(count: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    given = [int(word) for word in sys.argv[1:]]
+    words = [word for word in sys.argv[1:] if not word.isdigit()] or ["vending"]
+    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
     count, seed = (given + [100_000, int.from_bytes(os.urandom(4))][len(given) :])[:2]
-    sys.exit(asyncio.run(main(count, seed)))
+    sys.exit(asyncio.run(main(count, seed, words[0])))

@@ -13,6 +13,7 @@ import pytest
 
 from tests.api import mutate
 from tests.api.conftest import Api
+from tests.api.mutated import vending
 
 MUTATIONS = int(os.environ.get("FAREBOX_MUTATIONS", "2000"))
 BODY_BYTES_MAX = 1 << 20
@@ -25,7 +26,7 @@ ORDER = {**DEVICE, "order": {"id": "o1"}}
 @pytest.fixture
 async def ready(api: Api) -> Api:
     """The application with codes AAA (discount, voucher 1 of campaign 1) and GGG (gift)."""
-    await mutate.prepare(api)
+    await vending.prepare(api)
     return api
 
 
@@ -33,13 +34,13 @@ async def refused(
     api: Api, method: str, path: str, status: int, *, user: bool = False, **sent: Any
 ) -> Any:
     """Sends what must be refused; checks status, shape, and that nothing was written."""
-    before = await api.services.pool.fetchrow(mutate.WRITTEN)
+    before = await api.services.pool.fetchrow(vending.WRITTEN)
     caller = await (api.login("nora") if user else api.device())
     headers = {"Content-Type": "application/json", **caller.headers, **sent.pop("headers", {})}
     answer = await api.client.request(method, f"/vending{path}", headers=headers, **sent)
     assert status == answer.status_code, answer.text
-    assert mutate.fault_of(answer) is None, answer.text
-    assert before == await api.services.pool.fetchrow(mutate.WRITTEN)
+    assert vending.fault_of(answer) is None, answer.text
+    assert before == await api.services.pool.fetchrow(vending.WRITTEN)
     return answer.json()
 
 
@@ -234,6 +235,6 @@ async def test_codes_that_cannot_be(ready: Api) -> None:
 
 async def test_bent_calls(api: Api, seed: int) -> None:
     """Valid calls bent at random: documented answers only, and errors write nothing."""
-    tally = await mutate.run(api, MUTATIONS, seed)
+    tally = await mutate.run(api, vending.FAMILY, MUTATIONS, seed)
     assert [] == tally.faults[:10], f"seed {seed}, {dict(tally.statuses)}"
     assert tally.statuses[400] > MUTATIONS / 4

@@ -10,6 +10,7 @@ import httpx
 from tests.api import mutate
 from tests.api.conftest import Api, Golden
 from tests.api.mutate import Valid
+from tests.api.mutated import vending
 from tests.golden import Example
 
 NOW_S = 1773133200
@@ -80,7 +81,7 @@ async def test_answers_are_those_of_the_document(golden: Golden) -> None:
 
 def fault_of(answer: httpx.Response, path: str, data: bytes) -> str | None:
     """What is wrong with an answer; a batch's must account for every record."""
-    if fault := mutate.fault_of(answer):
+    if fault := vending.fault_of(answer):
         return fault
     if answer.status_code == 200 and path in BATCHES:
         sent: Any = [*json.loads(data.decode(errors="replace")).values()]

@@ -1,0 +1,1 @@
+"""The families of `tests/api/mutate.py`: a module each, with its `FAMILY`."""
