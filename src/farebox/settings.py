@@ -91,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     iptv_allow_multiple_stb_update: bool = False
     # Whether only addresses of the usual vendor are taken.
     iptv_mac_oui_only: bool = False
+    # Whether boxes of accounts without a password are let in by their address alone.
+    iptv_device_mac_only_auth: bool = True
     # Silence after which a box is offline, in seconds.
     iptv_watchdog_timeout: int = 120
     # Whether accounts are switched off at their end date.
@@ -276,6 +278,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "iptv_timezone": _zone,
     "iptv_allow_multiple_stb_update": _flag,
     "iptv_mac_oui_only": _flag,
+    "iptv_device_mac_only_auth": _flag,
     "iptv_watchdog_timeout": _whole(10, 86_400),
     "iptv_enable_internal_billing": _flag,
     "iptv_allow_resellers_info_for_api": _flag,

@@ -24,12 +24,15 @@ async def compose(ground: Ground) -> Part:
         watchdog_s=settings.iptv_watchdog_timeout,
         is_billing=settings.iptv_enable_internal_billing,
         has_resellers=settings.iptv_allow_resellers_info_for_api,
+        knows_addresses=settings.iptv_device_mac_only_auth,
         subscription_changed_msg=settings.iptv_subscription_changed_msg,
     )
     made = portal.build(ground.pool, ground.clock, ground.attempts, policy)
     ground.stack.callback(made.passwords.close)
+    ground.stack.push_async_callback(made.sightings.close)
     return Part(
         slots={"portal": made},
         chores={"boxes": (SWEEP_S, made.boxes.sweep)},
         heard={CHANNEL: made.polls.wake},
+        running={"sightings": made.sightings.run},
     )

@@ -1,8 +1,10 @@
 """Boxes that sign in and fetch their events (iptv.md 3.13, 4.2).
 
 The first box that signs in for an account is its box until the binding is taken back. Every cause
-of a refusal is told in the same words. A box that waits for an event holds no connection: what
-commits events wakes it, on every server. Each poll writes when the box was seen.
+of a refusal is told in the same words. A poll is one statement, and a second one where it takes an
+event with it; that the box was seen is noted and written later. A box that waits for an event holds
+no connection: what commits events wakes it, on every server. It waits once: its next poll ends the
+wait of the one before.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from farebox.domain.errors import ConflictError, NotFoundError, UnauthorizedErro
 from farebox.engine.attempts import Restraint
 from farebox.engine.boxes import Boxes
 from farebox.engine.passwords import Passwords
+from farebox.engine.sightings import Sightings
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
@@ -56,14 +59,19 @@ class Polls:
 
     def __init__(
         self, pool: Pool, clock: Callable[[], int], boxes: Boxes, passwords: Passwords,
-        restraint: Restraint,
+        restraint: Restraint, sightings: Sightings, *, is_billing: bool = False,
+        knows_addresses: bool = True,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._clock = clock
         self._boxes = boxes
         self._passwords = passwords
         self._restraint = restraint
-        self._waiting: dict[int, set[asyncio.Event]] = {}
+        self._sightings = sightings
+        self._is_billing = is_billing
+        # Whether an account without a password is known by its address.
+        self._knows_addresses = knows_addresses
+        self._waiting: dict[int, asyncio.Event] = {}
 
     async def sign_in(self, said: SignIn) -> str:
         """A token that replaces the box's others. UnauthorizedError, ConflictError."""
@@ -73,18 +81,24 @@ class Polls:
         ):
             async with storage_errors():
                 row = await self._pool.fetchrow(SQL.find, said.mac, said.login)
-            await self._check(row, said)
-            async with transaction(self._pool) as connection:
-                return await self._bind(connection, row["id"], said)
+            try:
+                await self._check(row, said)
+                async with transaction(self._pool) as connection:
+                    return await self._bind(connection, row["id"], said)
+            except UnauthorizedError:
+                if row is not None and row["password_hash"] is None:
+                    # It must not cost less than a wrong password or an unknown name.
+                    await self._passwords.matches(None, said.password)
+                raise
 
     async def _check(self, row: Any, said: SignIn) -> None:
         stored = row["password_hash"] if row else None
         if row is not None and stored is None:
             # Without a password an account is known by its address alone.
-            is_right = row["mac"] != "" and row["mac"] == said.mac
+            is_right = self._knows_addresses and row["mac"] != "" and row["mac"] == said.mac
         else:
             is_right = await self._passwords.matches(stored, said.password)
-        if row is None or not is_right:
+        if not is_right:
             raise _unauthorized()
 
     async def _bind(self, connection: Connection, account: int, said: SignIn) -> str:
@@ -106,33 +120,56 @@ class Polls:
 
     async def poll(self, asked: Poll) -> Any:
         """The account's state and perhaps an event; waits for one as long as was asked."""
-        account = await self.account_of(asked.token)
-        bell = asyncio.Event()
-        self._waiting.setdefault(account, set()).add(bell)
+        told = await self._deliver(asked)
+        if told["event_id"] is not None or not asked.wait_s:
+            return told
+        account, bell = told["id"], asyncio.Event()
+        if account in self._waiting:
+            self._waiting[account].set()
+        self._waiting[account] = bell
         try:
-            told = await self._deliver(account, asked)
-            if told["id"] is None and asked.wait_s:
+            # What was queued before the bell hung has not rung it.
+            told = await self._deliver(asked)
+            if told["event_id"] is None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(bell.wait(), asked.wait_s)
-                told = await self._deliver(account, asked)
+                told = await self._deliver(asked)
             return told
         finally:
-            self._waiting[account].discard(bell)
-            if not self._waiting[account]:
+            if self._waiting.get(account) is bell:
                 del self._waiting[account]
 
-    async def _deliver(self, account: int, asked: Poll) -> Any:
-        now_ms = self._clock()
-        async with transaction(self._pool) as connection:
-            await self._boxes.hold(connection, [account])
-            told = await connection.fetchrow(SQL.state, account, now_ms, asked.shown)
+    async def _deliver(self, asked: Poll) -> Any:
+        """The state of an account with the event that it is given, if there is one."""
+        token, is_settled = _digest(asked.token), False
+        while True:
+            now_ms = self._clock()
+            async with storage_errors():
+                told = await self._pool.fetchrow(
+                    SQL.look, token, now_ms, asked.shown, self._is_billing
+                )
             if told is None:
                 raise _unauthorized()
-            await connection.execute(SQL.note, account, now_ms, asked.is_playing, asked.client,
-                                     asked.version)  # fmt: skip
-            if told["id"] is not None:
-                await connection.execute(SQL.sent, told["id"], now_ms)
-        return told
+            if told["is_due"] and not is_settled:
+                async with transaction(self._pool) as connection:
+                    await self._boxes.hold(connection, [told["id"]])
+                is_settled = True
+            elif told["event_id"] is None or await self._take(told["event_id"], now_ms):
+                self._note(told, asked)
+                return told
+
+    async def _take(self, event: int, now_ms: int) -> bool:
+        """Whether the event is this poll's; another one may have come first."""
+        async with storage_errors():
+            return await self._pool.fetchval(SQL.take, event, now_ms) is not None
+
+    def _note(self, told: Any, asked: Poll) -> None:
+        version = asked.version or told["version"]
+        is_moved = (told["ip"], told["version"]) != (asked.client, version)
+        self._sightings.note(
+            told["id"], is_playing=asked.is_playing,
+            moved=(asked.client, version) if is_moved else None,
+        )  # fmt: skip
 
     async def account_of(self, token: str) -> int:
         """The account of a token. Raises UnauthorizedError."""
@@ -148,8 +185,8 @@ class Polls:
         """Wakes the boxes that a notification names; all for "*", and when some may be missed."""
         ids = list(self._waiting) if named in ("", "*") else map(int, named.split(","))
         for account in ids:
-            for bell in self._waiting.get(account, ()):
-                bell.set()
+            if account in self._waiting:
+                self._waiting[account].set()
 
     async def confirm(self, token: str, event: int) -> None:
         """Ends an event of the box. NotFoundError."""

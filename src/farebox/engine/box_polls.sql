@@ -31,35 +31,33 @@ update iptv.account
 -- Whose token it is.
 select id from iptv.account where token_hash = $1 and token_expires_at_ms > $2
 
--- name: state
--- What a poll answers: the head of the queue, unless the box shows it already.
-select a.status, a.additional_services_on, a.restricted, a.disabled,
-       (select count(*) from iptv.event e
-         where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2) as msgs,
-       h.id, h.event, h.msg, h.param1, h.need_confirm, h.reboot_after_ok, h.auto_hide_timeout,
-       h.created_at_ms
+-- name: look
+-- What a poll answers: the head of the queue, unless the box shows it already. Whether something is
+-- due to the account, which has to be written first.
+select a.id, a.status, a.additional_services_on, a.restricted, a.disabled, a.ip, a.version,
+       (coalesce(a.tariff_expires_at_ms <= $2, false)
+        or ($4 and a.end_at_ms is not null and a.end_at_ms <= $2
+            and a.ended_by_ms is distinct from a.end_at_ms)
+        or exists (select from iptv.package_subscription s
+                    where s.account = a.id and s.expires_at_ms <= $2)) as is_due,
+       q.msgs, h.id as event_id, h.event, h.msg, h.param1, h.need_confirm, h.reboot_after_ok,
+       h.auto_hide_timeout, h.created_at_ms
   from iptv.account a
-  left join lateral (
-    select e.* from (
-      select * from iptv.event e
-       where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2
-       order by e.priority, e.id limit 1) e
-     where e.id <> $3) h on true
- where a.id = $1
+ cross join lateral (
+   select count(*) as msgs, (array_agg(e.id order by e.priority, e.id))[1] as head
+     from iptv.event e
+    where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2) q
+  left join iptv.event h on h.id = q.head and h.id <> $3
+ where a.token_hash = $1 and a.token_expires_at_ms > $2
 
--- name: sent
--- An event was delivered; what needs no confirmation has ended by that.
+-- name: take
+-- An event is given to a box; what needs no confirmation has ended by that. Of polls that come at
+-- once, one gets it.
 update iptv.event
    set sent_at_ms = coalesce(sent_at_ms, $2),
-       ended_at_ms = case when need_confirm then null else $2 end
- where id = $1
-
--- name: note
--- The box was seen.
-update iptv.account
-   set polled_at_ms = $2, active_at_ms = case when $3 then $2 else active_at_ms end, ip = $4,
-       version = coalesce(nullif($5, ''), version)
- where id = $1
+       ended_at_ms = case when need_confirm then null else $2::bigint end
+ where id = $1 and ended_at_ms is null and expires_at_ms > $2
+returning id
 
 -- name: confirm
 -- Ends an event of a box; one that has ended stays as it is.

@@ -14,6 +14,7 @@ from farebox.engine.offers import Offers
 from farebox.engine.passwords import Passwords
 from farebox.engine.portal_users import PortalUsers
 from farebox.engine.resellers import Resellers
+from farebox.engine.sightings import Sightings
 from farebox.engine.subscriptions import Subscriptions
 from farebox.locks import Attempts
 from farebox.storage.pool import Pool
@@ -32,6 +33,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     watchdog_s: int = 120
     is_billing: bool = False
     has_resellers: bool = True
+    # Whether boxes of accounts without a password are let in by their address alone.
+    knows_addresses: bool = True
     subscription_changed_msg: str = ""
 
 
@@ -44,6 +47,7 @@ class Portal(msgspec.Struct, frozen=True, kw_only=True):
     boxes: Boxes
     events: Events
     polls: Polls
+    sightings: Sightings
     offers: Offers
     resellers: Resellers
     subscriptions: Subscriptions
@@ -60,13 +64,19 @@ def build(
     events = Events(pool, clock, policy.watchdog_s)
     rules = Rules(is_billing=policy.is_billing, watchdog_s=policy.watchdog_s)
     boxes = Boxes(pool, clock, events, passwords, rules)
+    sightings = Sightings(pool, clock)
+    polls = Polls(
+        pool, clock, boxes, passwords, Restraint(attempts("iptv-box", POLL_FAILURES)), sightings,
+        is_billing=policy.is_billing, knows_addresses=policy.knows_addresses,
+    )  # fmt: skip
     return Portal(
         policy=policy,
         passwords=passwords,
         users=PortalUsers(pool, Restraint(attempts("iptv-user", FAILURES)), passwords),
         boxes=boxes,
         events=events,
-        polls=Polls(pool, clock, boxes, passwords, Restraint(attempts("iptv-box", POLL_FAILURES))),
+        polls=polls,
+        sightings=sightings,
         offers=Offers(pool),
         resellers=Resellers(pool, clock),
         subscriptions=Subscriptions(clock, boxes, events, policy.subscription_changed_msg),

@@ -81,6 +81,7 @@ def test_events(portal: Portal) -> None:
             assert ("reboot", {"disabled": ["tv"], "restricted": []}, 0) == (
                 other["event"], other["modules"], other["status"],
             )  # fmt: skip
+            await portal.api.services.portal.sightings.flush()
             (shown,) = await portal.results("GET", f"/stb/{M1}")
             assert ("1", "2026-03-10 09:00:00") == (shown["online"], shown["last_active"])
 

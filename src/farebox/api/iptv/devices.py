@@ -82,10 +82,11 @@ def _shown(row: Any, time_zone: str) -> dict[str, Any]:
             name: [one for one in row[name] or () if one] for name in ("disabled", "restricted")
         },
     }
-    if row["id"] is None:
+    if row["event_id"] is None:
         return state
     flags = {name: int(row[name]) for name in ("need_confirm", "reboot_after_ok")}
-    return state | {"id": str(row["id"]), "event": row["event"], "msg": row["msg"]} | flags | {
+    told = {"id": str(row["event_id"]), "event": row["event"], "msg": row["msg"]}
+    return state | told | flags | {
         "auto_hide_timeout": row["auto_hide_timeout"],
         "param1": row["param1"],
         "send_time": wall_clocks.text(row["created_at_ms"], time_zone),

@@ -1,0 +1,163 @@
+"""Polls of boxes: when they were seen, who gets an event, who may sign in (iptv.md 3.13, 4.2)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.api.iptv.cases import M1, M2, Row, bad
+from tests.api.iptv.conftest import Portal
+from tests.api.iptv.test_cases import play
+from tests.api.iptv.test_devices import ONE, TWO, ask, signed_in
+
+
+def test_polls_are_written_together(portal: Portal) -> None:
+    """A poll writes nothing; what has gathered is one row for all boxes of a page."""
+
+    async def run() -> None:
+        async with portal.fresh() as connection:
+            one, two = await signed_in(portal, M1, ONE), await signed_in(portal, M2, TWO)
+            await ask(portal, one, "?cur_play_type=1&version=2.0")
+            await ask(portal, two)
+            written = "select page, polled_at_ms[2:4] as seen from iptv.presence"
+            assert [] == await connection.fetch(written)
+            await portal.api.services.portal.sightings.flush()
+            now_ms = portal.clock()
+            assert [(0, [now_ms, now_ms, 0])] == [
+                tuple(row) for row in await connection.fetch(written)
+            ]
+            (shown,) = await portal.results("GET", "/stb/1553")
+            assert ("2.0", "127.0.0.1", "2026-03-10 09:00:00") == (
+                shown["version"], shown["ip"], shown["last_active"]
+            )  # fmt: skip
+            assert (
+                "0000-00-00 00:00:00" == (await portal.results("GET", "/stb/3"))[0]["last_active"]
+            )
+
+    portal.run(run())
+
+
+@pytest.mark.parametrize(("silent_ms", "online"), [(120_000, "1"), (120_001, "0")])
+def test_a_silent_box_goes_offline(silent_ms: int, online: str, portal: Portal) -> None:
+    """A box is online until its last poll is longer ago than the watchdog allows."""
+
+    async def run() -> None:
+        async with portal.fresh():
+            await ask(portal, await signed_in(portal, M1, ONE))
+            await portal.api.services.portal.sightings.flush()
+            portal.clock.advance_ms(silent_ms)
+            for path in ("/stb/1553", "/accounts/1553"):
+                assert online == (await portal.results("GET", path))[0]["online"]
+            portal.clock.advance_ms(-silent_ms)
+
+    portal.run(run())
+
+
+def test_notes_at_once_keep_the_latest(portal: Portal) -> None:
+    """Servers that note the same boxes at once do not undo each other, in whatever order."""
+
+    async def run() -> None:
+        pool = portal.api.services.pool
+        note = "select iptv.note_seen($1, $2, $3)"
+        accounts = [*range(1000, 2000)]
+        times = [[at] * len(accounts) for at in (5, 9, 7)]
+        await asyncio.gather(*(pool.execute(note, accounts, polled, polled) for polled in times))
+        rows = await pool.fetch(
+            "select distinct p.polled_at_ms[i % 240 + 1] as at"
+            " from generate_series(1000, 1999) i join iptv.presence p on p.page = i / 240"
+        )
+        await pool.execute("delete from iptv.presence")
+        assert [9] == [row["at"] for row in rows]
+
+    portal.run(run())
+
+
+def test_one_of_many_polls_gets_an_event(portal: Portal) -> None:
+    """Polls of a box that come at once share its commands out: each command is got once."""
+
+    async def run() -> None:
+        token = await signed_in(portal, M1, ONE)
+        for _ in range(5):
+            await play(portal, Row("POST /send_event/1553", "event=reload_portal"))
+        told = await asyncio.gather(*(ask(portal, token) for _ in range(40)))
+        events = [one["id"] for one in told if "id" in one]
+        assert (5, 5) == (len(events), len({*events}))
+        assert 0 == (await ask(portal, token))["msgs"]
+
+    portal.run(run())
+
+
+def test_a_poll_ends_the_wait_of_the_one_before(portal: Portal) -> None:
+    """A box waits once: its next poll is answered in its place."""
+
+    async def run() -> None:
+        token, polls = await signed_in(portal, M1, ONE), portal.api.services.portal.polls
+
+        async def waiting(before: Any) -> Any:
+            for _ in range(1000):
+                if polls._waiting and next(iter(polls._waiting.values())) is not before:
+                    return next(iter(polls._waiting.values()))
+                await asyncio.sleep(0.002)
+            return None
+
+        first = asyncio.create_task(ask(portal, token, "?wait=25"))
+        bell = await waiting(None)
+        second = asyncio.create_task(ask(portal, token, "?wait=25"))
+        assert await waiting(bell)
+        assert "id" not in await asyncio.wait_for(first, 10)
+        await play(portal, Row("POST /send_event/1553", "event=show_menu"))
+        assert "show_menu" == (await asyncio.wait_for(second, 10))["event"]
+        assert {} == polls._waiting
+
+    portal.run(run())
+
+
+def test_addresses_alone_may_not_do(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may refuse boxes of accounts that have no password, in the words of all refusals."""
+    monkeypatch.setattr(portal.api.services.portal.polls, "_knows_addresses", False)
+
+    async def run() -> None:
+        async with portal.fresh():
+            await play(
+                portal,
+                Row("POST /stb", "login=p&password=1234", ...),
+                bad("POST /device/auth", f"mac={M1}&device_id={ONE}", "Device not authorized", 401),
+                Row("POST /device/auth", f"login=p&password=1234&device_id={TWO}", ...),
+            )
+
+    portal.run(run())
+
+
+def test_what_was_due_comes_with_the_poll(portal: Portal) -> None:
+    """A poll applies the end of a rented package first, and brings what it queues."""
+
+    async def run() -> None:
+        async with portal.fresh() as connection:
+            await connection.execute(
+                "update iptv.package set service_type = 'single', rent_duration_h = 1 where id = 1"
+            )
+            await play(portal, Row("PUT /account_subscription/1553", "subscribed[]=tv_2"))
+            token = await signed_in(portal, M1, ONE)
+            portal.clock.advance_ms(3_600_000)
+            told = [(await ask(portal, token)).get("event") for _ in range(2)]
+            portal.clock.advance_ms(-3_600_000)
+            # The message about the choice has expired by then.
+            assert ["update_subscription", None] == told
+
+    portal.run(run())
+
+
+def test_events_are_dead_at_their_end(portal: Portal) -> None:
+    """Up to its last millisecond an event is delivered, at its end it is not."""
+
+    async def run() -> None:
+        for late_ms, event in ((59_999, "reboot"), (60_000, None)):
+            async with portal.fresh():
+                token = await signed_in(portal, M1, ONE)
+                await play(portal, Row("POST /send_event/1553", "event=reboot&ttl=60"))
+                portal.clock.advance_ms(late_ms)
+                told = await ask(portal, token)
+                portal.clock.advance_ms(-late_ms)
+                assert (event, int(event is not None)) == (told.get("event"), told["msgs"])
+
+    portal.run(run())
