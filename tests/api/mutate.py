@@ -43,7 +43,7 @@ MEDIA_TYPES = {
 }
 ODD_MEDIA_TYPES = ("", "text/plain", "application/jsonx", "a/b;;", "\t", "multipart/form-data")
 # Everything in a schema as one number that changes when anything does.
-CONTENT = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
+CONTENT = "select concat(count(*), ' ', sum(hashtextextended(t::text, 0))) from {} t"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Family:
     `fault_of` says what is wrong with an answer. Nothing may have been written by an error: either
     `written` selects what would tell, or all tables of `schema` but those `unwatched` are looked
     at. `is_far` says which answers came from a far side, after which something may stand.
+    `sends_keys` gives every call an Idempotency-Key of its own.
     """
 
     prefix: str
@@ -78,6 +79,7 @@ class Family:
     written: str = ""
     schema: str = ""
     unwatched: tuple[str, ...] = ()
+    sends_keys: bool = False
 
 
 @dataclass
@@ -207,7 +209,7 @@ async def written_in(api: Api, family: Family) -> str:
         family.schema, list(family.unwatched),
     )  # fmt: skip
     names = ["farebox.outbox", *(row["name"] for row in tables)]
-    return "select array[" + ",".join(f"({CONTENT.format(name)})::text" for name in names) + "]"
+    return "select array[" + ",".join(f"({CONTENT.format(name)})" for name in names) + "]"
 
 
 async def run(api: Api, family: Family, count: int, seed: int) -> Tally:
@@ -223,6 +225,8 @@ async def run(api: Api, family: Family, count: int, seed: int) -> Tally:
         call = rng.choice(calls)
         path, data, headers = bent(rng, call, family.encodings)
         told = f"{call.method} {path} {data[:300]!r} {headers}"
+        if family.sends_keys:
+            headers["Idempotency-Key"] = f"call {number}"
         try:
             answer = await api.client.request(
                 call.method,

@@ -18,6 +18,7 @@ NAME_CHARS: Final = 255
 NOTE_CHARS: Final = 4000
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
 _DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})|(\d{2})-(\d{2})-(\d{4})", re.ASCII)
 _PHONE: Final = re.compile(r"\+?\d{4,15}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>]{1,64}@[^@\s\x00-\x1f<>]{1,190}")
@@ -59,6 +60,12 @@ def _id(value: object) -> int:
 def _account(value: object) -> str:
     if not isinstance(value, str) or not _ACCOUNT.fullmatch(value):
         raise ValueError("must be 1 to 64 letters, digits, _ or -")
+    return value
+
+
+def _token(value: object) -> str:
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ValueError("must be 4 to 64 letters, digits, _ or -")
     return value
 
 
@@ -172,6 +179,7 @@ def ids(most: int) -> Kind:
 
 ID: Final = Kind(_id, int)
 ACCOUNT: Final = Kind(_account)
+TOKEN: Final = Kind(_token)
 DAY: Final = Kind(_day)
 PHONE: Final = Kind(_phone)
 EMAIL: Final = Kind(_email)

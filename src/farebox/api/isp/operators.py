@@ -14,7 +14,7 @@ from farebox.api.isp import belongings, quotas
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation, body_type, enter
 from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, data, success
-from farebox.api.isp.kinds import ACCOUNT, FLAG, ID, NAME, NOTE, Kind, choice, text
+from farebox.api.isp.kinds import ACCOUNT, FLAG, ID, NAME, NOTE, TOKEN, Kind, choice, text
 from farebox.api.isp.recording import recorded
 from farebox.api.operations import documented
 from farebox.api.services import Services
@@ -196,7 +196,7 @@ def _optional(name: str, kind: Kind) -> Argument:
     return Argument(name, kind, required=False, default="")
 
 
-_TOKEN: Final = Argument("apiToken", text(64, 4))
+_TOKEN: Final = Argument("apiToken", TOKEN)
 _USER: Final = Argument("userId", ID)
 _TURNS: Final = choice(*(one for one in STATUSES if one not in ("deleted", "expired")))
 OPERATIONS: Final = (
