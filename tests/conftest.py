@@ -88,8 +88,17 @@ def shows(item: Any, *operations: str) -> None:
             item.user_properties.append(("operation", operation))
 
 
+def says(item: Any, text: str) -> None:
+    """Tell in the summary of a run what a test, if it passes, has found on this machine."""
+    item.user_properties.append(("said", text))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many of the documented operations the passed golden tests have shown."""
+    """What tests have said, and how many documented operations the passed golden ones show."""
+    passed = terminalreporter.stats.get("passed", ())
+    told = {text for one in passed for kind, text in one.user_properties if kind == "said"}
+    for text in sorted(told):
+        terminalreporter.write_line(text)
     reports = {
         outcome: {
             name

@@ -17,7 +17,7 @@ def test_a_line() -> None:
     assert (
         "[100-Acme]\ntype=endpoint\ncontext=Acme\nauth=100-Acme\naors=100-Acme\n"
         'callerid="Ann" <100>\nmailboxes=100@Acme\ndisallow=all\nallow=alaw,ulaw\n'
-        "\n[100-Acme]\ntype=auth\nauth_type=userpass\nusername=100-Acme\npassword=s.3$\n"
+        "\n[100-Acme]\ntype=auth\nauth_type=userpass\nusername=100-Acme\npassword= s.3$\n"
         "\n[100-Acme]\ntype=aor\nmax_contacts=1\n"
     ) == pjsip([ANN])
 
