@@ -26,7 +26,7 @@ check: test ## what CI runs: the same as `make test`
 crash: $(VENV)/.tested ## the long crash run: a hundred SIGKILLs under load, nothing lost or doubled
 	$(BIN)/python -m tests.crash
 
-generated: $(VENV)/.tested ## 20 000 calls made up from the OpenAPI document, every answer judged
+generated: $(VENV)/.tested ## 20 000 calls of each API made up from the OpenAPI document, every answer judged
 	$(BIN)/python -W ignore -m tests.api.generated
 
 lint: $(VENV)/.tested ## format, ruff, cython-lint and import contracts

@@ -21,17 +21,22 @@ class Contract:
             return [part.startswith("{") for part in path.split("/")]
 
         self._paths = [
-            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), document["paths"][path])
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path, document["paths"][path])
             for path in sorted(document["paths"], key=rank)
         ]
         self._validators: dict[tuple[str, str], Draft202012Validator | None] = {}
+
+    def template(self, path: str) -> str:
+        """The described path that a request's path is an instance of; "" if there is none."""
+        found = (template for pattern, template, _ in self._paths if pattern.fullmatch(path))
+        return next(found, "")
 
     def operations(self, method: str, path: str) -> dict[str, Any]:
         """The described operations that a request may be, by id: one if its method is described.
 
         A second method of an operation is not described; then all methods of the path count.
         """
-        for pattern, methods in self._paths:
+        for pattern, _, methods in self._paths:
             if pattern.fullmatch(path):
                 described = {name: one for name, one in methods.items() if name in _METHODS}
                 exact = described.get(method.lower())

@@ -134,6 +134,66 @@ LISTS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+# What calls as they are made here may break for those who call: people and the device's key.
+MENDED = """
+update vending.users set disabled_at_ms = null, owner = u.home, username = u.name, token_version = 1
+  from (values (1, 1, 'root'), (2, 2, 'nora')) as u (id, home, name) where users.id = u.id;
+update vending.usergroup set disabled_at_ms = null, deleted = false, permissions = null,
+       admin = id = 1, parent = nullif(id - 1, 0) where id in (1, 2);
+update vending.device_key set revoked_at_ms = null where id = 1;
+update vending.location set owner = 2 where id = 2;
+update vending.machine set hostname = 'gw-0080', location = 2, gateway = null where id = 80
+"""
+
+
+class Catalogued:
+    """The aim of the vending API, whose rows are declared."""
+
+    prefix = "/vending"
+    encodings: tuple[str, ...] = ("json",)
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._callers: Mapping[str, Mapping[str, str]] = {}
+        self._ids: Ids = {}
+
+    @classmethod
+    async def made(cls, api: Api) -> "Catalogued":
+        """With rows of all kinds."""
+        await furnish(api)
+        return cls(api)
+
+    async def begin(self) -> None:
+        """Who calls can call, and it is known what there is."""
+        await self._api.execute(MENDED)
+        self._api.services.access.forget()
+        people = {name: (await self._api.login(name)).headers for name in ("root", "nora")}
+        self._callers = people | {"device": (await self._api.device()).headers}
+        self._ids = await stored_ids(self._api)
+
+    def caller(self, draw: Any, case: Any) -> tuple[str, Mapping[str, str]]:
+        """The device for its own calls, else one of the people."""
+        people = draw(st.sampled_from(("nora", "root")))
+        who = "device" if case.path.startswith("/vending/device/") else people
+        return who, self._callers[who]
+
+    def path(self, draw: Any, case: Any) -> dict[str, str]:
+        """Ids of stored rows."""
+        return aimed_path(draw, case.path, self._ids)
+
+    def query(self, draw: Any, case: Any) -> dict[str, Any]:
+        """Filters by fields that the resource has."""
+        return aimed_query(draw, case.query or {}, case.formatted_path)
+
+    def body(self, draw: Any, case: Any, schema: Mapping[str, Any]) -> Any:
+        """What the declaration asks for."""
+        return aimed_body(draw, case.body, schema, case.formatted_path, self._ids)
+
+    def is_far(self, answer: Any) -> bool:
+        """No far side answers a vending call."""
+        return False
+
+
 async def furnish(api: Api) -> None:
     """Rows of the kinds that the fixture has none of."""
     nora, root, device = await api.login("nora"), await api.login("root"), await api.device()

@@ -61,7 +61,14 @@ def documented(
                 self.security.append({"device": []})
             asked = [*_asked(path or {}, "path"), *_asked(query or {}, "query")]
             if asked:
-                self.parameters = [*(self.parameters or []), *asked]
+                # What is described here is not described by the framework again.
+                named = {(one.name, one.param_in) for one in asked}
+                others = [
+                    one
+                    for one in self.parameters or []
+                    if (getattr(one, "name", ""), getattr(one, "param_in", "")) not in named
+                ]
+                self.parameters = [*others, *asked]
 
         def to_schema(self) -> dict[str, Any]:
             described = super().to_schema()
