@@ -50,13 +50,15 @@ class Admin:
 
     async def set_tenants(
         self, connection: Connection, person: int, tenants: Sequence[int]
-    ) -> None:
-        """Lets a user see exactly these tenants."""
+    ) -> tuple[list[str], list[str]]:
+        """Lets a user see exactly these tenants: the codes of those before, and of these."""
+        before = await connection.fetchval(SQL.codes, person)
         wanted = sorted(set(tenants))
         if len(wanted) != await connection.fetchval(SQL.count_tenants, wanted):
             raise NotFoundError("There is no such tenant")
         await connection.execute(SQL.remove_members, person, wanted)
         await connection.execute(SQL.add_members, person, wanted)
+        return before, await connection.fetchval(SQL.codes, person)
 
     async def audit(self, after: int, limit: int, tenant: int | None) -> list[Any]:
         """Entries of the audit log after one of them."""

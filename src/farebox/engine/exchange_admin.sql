@@ -52,6 +52,13 @@ delete from pbx.tenant where id = $1
 -- How many of these tenants there are.
 select count(*) from pbx.tenant where id = any ($1::bigint[])
 
+-- name: codes
+-- The codes of the tenants that were given to a user.
+select coalesce(array_agg(t.code order by t.code), '{}')
+  from pbx.user_tenant m
+  join pbx.tenant t on t.id = m.tenant
+ where m.person = $1
+
 -- name: remove_members
 -- What a user does not see any more.
 delete from pbx.user_tenant where person = $1 and tenant <> all ($2::bigint[])

@@ -64,6 +64,26 @@ class Lines:
         sealed = self._sealer.seal(secret.encode(), about("pbx", "secret", extension))
         await connection.execute(SQL.set_secret, extension, sealed, host)
 
+    async def account(self, connection: Connection, extension: int) -> tuple[str, str]:
+        """Host and secret of an extension's account, empty where there is none that opens."""
+        row = await connection.fetchrow(SQL.account, extension)
+        if row is None:
+            return "", ""
+        try:
+            return row["host"], self.opened(extension, row["secret_sealed"])
+        except UnavailableError:
+            return row["host"], ""
+
+    async def phone_password(self, connection: Connection, phone: int) -> str:
+        """What a phone fetches its settings with, empty where there is nothing that opens."""
+        sealed = await connection.fetchval(SQL.phone_password, phone)
+        try:
+            return (
+                self._sealer.open(sealed, about("pbx", "phone", phone)).decode() if sealed else ""
+            )
+        except UnsealableError:
+            return ""
+
     async def set_host(self, connection: Connection, extension: int, host: str) -> None:
         """Lets an extension's account register from one host."""
         await connection.execute(SQL.set_host, extension, host)

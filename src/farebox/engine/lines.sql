@@ -9,6 +9,14 @@ select e.number || '-' || t.code as name, p.host, p.secret_sealed
  where e.id = $1 and e.tenant = $2
    and ($3::bool or e.tenant in (select m.tenant from pbx.user_tenant m where m.person = $4))
 
+-- name: account
+-- The account of an extension.
+select host, secret_sealed from pbx.sip_peer where extension = $1
+
+-- name: phone_password
+-- The sealed password of a phone.
+select http_password_sealed from pbx.phone where id = $1
+
 -- name: set_secret
 -- A secret; the account is made if there is none, and keeps its host if no other is given.
 insert into pbx.sip_peer as p (extension, host, secret_sealed)
@@ -17,7 +25,7 @@ on conflict (extension) do update
    set secret_sealed = excluded.secret_sealed, host = coalesce($3, p.host)
 
 -- name: keep_phone_password
--- The sealed password of a phone.
+-- Another password of a phone, or none.
 update pbx.phone set http_password_sealed = $2 where id = $1
 
 -- name: set_host

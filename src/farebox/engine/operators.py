@@ -90,10 +90,19 @@ class Operators:
     async def hash(self, password: str) -> str:
         """The hash of an acceptable password. Raises InvalidError."""
         if len(password) < self._chars_min:
-            raise InvalidError("Password Too Short.")
+            raise InvalidError("Password Too Short.", fields={"password": "is too short"})
         if len(password) > PASSWORD_CHARS_MAX:
-            raise InvalidError("Password Too Long.")
+            raise InvalidError("Password Too Long.", fields={"password": "is too long"})
         return await self._passwords.hash(password)
+
+    async def has(
+        self, connection: Connection, person: int, password: str | None, hashed: str | None
+    ) -> bool:
+        """Whether a user's password is this one, or is kept as this hash."""
+        stored = await connection.fetchval(SQL.stored_hash, person)
+        if password is None:
+            return bool(stored == hashed)
+        return await self._passwords.matches(stored, password)
 
     async def store_password(
         self, connection: Connection, caller: Operator, person: int, hashed: str

@@ -28,6 +28,10 @@ select t.id::text as te_id, t.name as te_name from pbx.tenant t
  where m.person = $1
  order by t.id
 
+-- name: stored_hash
+-- How a user's password is kept.
+select password_hash from pbx.users where id = $1
+
 -- name: set_hash
 -- Another password.
 update pbx.users set password_hash = $2, updated_at_ms = $3 where id = $1 returning id

@@ -144,7 +144,7 @@ def test_local_times_around_changes_of_clocks(exchange: Exchange) -> None:
 
 
 def test_a_configuration_is_brought_in_once(exchange: Exchange) -> None:
-    """Everything is made by its names; again, only what always is written is written."""
+    """Everything is made by its names; again, nothing is changed, in whatever case it is spelled."""
 
     async def run() -> None:
         async with exchange.fresh():
@@ -161,11 +161,54 @@ def test_a_configuration_is_brought_in_once(exchange: Exchange) -> None:
             first = (await exchange.data("/extension/bytenant", **where))[0]["ex_id"]
             (peer,) = await exchange.data("/extension/user", **where, extension_id=first)
             assert ("100-Acme", "ann.secret") == (peer["name"], peer["secret"])
-            plain = {name: rows for name, rows in WHOLE.items() if name != "users"}
-            plain["extensions"] = WHOLE["extensions"][1:]
-            told = await ask(exchange, "POST", "import", plain)
-            expected = {name: counted(unchanged=len(rows)) for name, rows in plain.items()}
-            assert expected == told["counts"]
+            for spelled in (WHOLE, OTHERWISE):
+                told = await ask(exchange, "POST", "import", spelled)
+                expected = {name: counted(unchanged=len(rows)) for name, rows in spelled.items()}
+                assert expected == told["counts"]
+            log = await ask(exchange, "GET", "audit")
+            assert ["password_changed", "secret_read"] == [row["action"] for row in log]
+
+    exchange.run(run())
+
+
+# What is known by names that are spelled in another case, and types that are kept in capitals.
+OTHERWISE: dict[str, Any] = {
+    "tenants": [{**WHOLE["tenants"][0], "te_code": "ACME"}],
+    "users": [{**WHOLE["users"][0], "us_username": "Acme"}],
+    "hunts": [{**WHOLE["hunts"][0], "hu_type": "ringAll"}],
+    "phones": [{**WHOLE["phones"][0], "ph_mac": "00:15:65:00:00:01".upper()}],
+}
+
+
+SECRETS_OF_ROWS = (
+    ("extensions", {"te_code": "acme", "ex_number": "100"}, "secret", "ann.secret", "ann.other"),
+    ("extensions", {"te_code": "acme", "ex_number": "100"}, "host", "dynamic", "10.0.0.9"),
+    ("phones", {"te_code": "acme", "ph_mac": "00:15:65:00:00:01"}, "ph_http_password", "", "pin"),
+    ("users", {"us_username": "acme"}, "password", "acmepass1", "acmepass2"),
+    ("users", {"us_username": "acme"}, "tenants", ["acme"], ["ADVICEWISE", "acme"]),
+)
+
+
+def test_what_is_beside_a_row_is_compared(exchange: Exchange) -> None:
+    """An account, a password, what a user sees: a change is told, of secrets that there is one."""
+
+    async def run() -> None:
+        async with exchange.fresh():
+            await ask(exchange, "POST", "import", WHOLE)
+            for kind, row, name, kept, new in SECRETS_OF_ROWS:
+                for value, change in ((kept, 0), (new, 1), (new, 0)):
+                    document = {kind: [{**row, name: value}]}
+                    dry = await ask(exchange, "POST", "import", {"dry_run": "yes", **document})
+                    told = await ask(exchange, "POST", "import", document)
+                    counts = {kind: counted(updated=change, unchanged=1 - change)}
+                    assert (counts, counts) == (dry["counts"], told["counts"])
+                    shown = {
+                        "host": {"old": "dynamic", "new": "10.0.0.9"},
+                        "tenants": {"old": "Acme", "new": "Acme AdviceWise"},
+                    }.get(name, {"old": "***", "new": "***"})
+                    assert change * [{name: shown}] == [one["fields"] for one in dry["differences"]]
+            login = await exchange.call("GET", "/user/login", "acme:acmepass2")
+            assert 200 == login.status_code
 
     exchange.run(run())
 
@@ -223,6 +266,10 @@ def test_a_dry_run_tells_and_changes_nothing(exchange: Exchange) -> None:
         (
             {"users": [{"us_username": "x", "password_hash": "md5"}]},
             "Invalid Row users 0 Field password_hash.",
+        ),
+        (
+            {"users": [{"us_username": "x", "password": "short"}]},
+            "Invalid Row users 0 Field password.",
         ),
         (
             {"users": [{"us_username": "x", "password": "xxxxxxxx", "tenants": ["none"]}]},

@@ -2,8 +2,8 @@
 
 A row is found by its natural key: a tenant by code, a line by tenant and number, a route by what it
 leads from and to. What is found is changed where it differs, what is not is made, and everything is
-one transaction. A dry run does the same, takes it back, and tells every difference. Secrets and
-passwords that a row carries are always written.
+one transaction. A dry run does the same, takes it back, and tells every difference; of secrets and
+passwords it tells only that they differ.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from farebox.api.pbx.arguments import scalar
 from farebox.api.pbx.blueprint import shown
+from farebox.api.pbx.catalogue import SQL
 from farebox.api.pbx.dialect import Call, invalid
-from farebox.api.pbx.provisioning import KINDS, Given, Provisioned, add, edit
+from farebox.api.pbx.provisioning import KINDS, Changes, Given, Provisioned, add, edit
 from farebox.api.pbx.values import missing, values_of, wrong
 from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
 from farebox.resource import store
@@ -73,7 +74,7 @@ async def import_all(call: Call, document: Given, *, dry: bool) -> Outcome:
     outcome = Outcome()
     try:
         async with transaction(call.services.pool) as connection:
-            job = _Import(connection, call, outcome)
+            job = _Import(connection, call, outcome, rows)
             for path, given in rows.items():
                 await job.kind(path, given)
             if dry:
@@ -102,10 +103,15 @@ def _parts(document: Given) -> Iterator[tuple[str, list[Any]]]:
 class _Import:
     """One import on its connection."""
 
-    def __init__(self, connection: Connection, call: Call, outcome: Outcome) -> None:
+    def __init__(
+        self, connection: Connection, call: Call, outcome: Outcome, rows: Mapping[str, list[Any]]
+    ) -> None:
         self._connection = connection
         self._call = call
         self._outcome = outcome
+        given = (row for some in rows.values() for row in some if isinstance(row, dict))
+        codes = {str(row.get("te_code", "")).strip().lower() for row in given}
+        self._codes = sorted(code for code in codes if code.isascii() and code.isalnum())
         self._known: dict[str, dict[Key, dict[str, str]]] = {}
         self._names: dict[str, dict[tuple[Key, str], int]] = {}
 
@@ -143,11 +149,17 @@ class _Import:
         number = int(next(iter(current.values())))
         if len(current) == 1:
             current = known[key] = await self._read(kind, number)
-        changed = _changed(kind, given, current)
-        if not changed and not any(name in given for name in (*kind.also, "tenants")):
+        changed = _changed(kind, given, current, KEYS[path])
+        if kind.differs:
+            changed |= await kind.differs(self._connection, self._call, number, given)
+        if changed:
+            # What is kept as it is given is not written again, and nobody changed it.
+            new = {name: one for name, one in given.items() if name not in kind.also}
+            new |= {name: given[name] for name in kind.also if name in changed}
+            await edit(self._connection, self._call, kind, number, new)
+        changed |= await self._members(path, number, given)
+        if not changed:
             return "unchanged"
-        await edit(self._connection, self._call, kind, number, given)
-        await self._members(path, number, given)
         known[key] = await self._read(kind, number)
         self._differs(path, index, key, "update", changed)
         return "updated"
@@ -182,25 +194,31 @@ class _Import:
             if plain in given and means is not None:
                 given[end] = await self._id(means[0], tenant, given[plain], means[1])
 
-    async def _members(self, path: str, number: int, given: Given) -> None:
-        """The tenants that a user is to see, by their codes."""
+    async def _members(self, path: str, number: int, given: Given) -> Changes:
+        """Lets a user see the tenants with the given codes: what that changed."""
         codes = given.get("tenants")
         if path != "users" or codes is None:
-            return
+            return {}
         if not isinstance(codes, list):
             raise wrong("tenants")
         tenants = [await self._id("tenants", (), code, "te_code") for code in codes]
-        await self._call.services.exchange.admin.set_tenants(self._connection, number, tenants)
+        admin = self._call.services.exchange.admin
+        old, new = await admin.set_tenants(self._connection, number, tenants)
+        return {} if old == new else {"tenants": {"old": " ".join(old), "new": " ".join(new)}}
 
     async def _all(self, path: str) -> dict[Key, dict[str, str]]:
-        """The records of a kind by their keys, read once."""
+        """The records of a kind by their keys, read once; of tenants' own, those of the named."""
         if path not in self._known:
             kind = _BY_PATH[path]
-            page = await store.list_rows(
-                self._connection, kind.resource, Criteria(), self._call.view, hard_cap=_SEEN_MAX
-            )
-            rows = [shown(row, kind.view) for row in page.rows]
             owner = [one.name for one in kind.resource.fields if one.stored == "tenant"]
+            view, within = self._call.view, "true"
+            if owner:
+                view, within = view.having(codes=self._codes), SQL.of_tenants
+            page = await store.list_rows(
+                self._connection, kind.resource, Criteria(), view, within=within,
+                hard_cap=_SEEN_MAX,
+            )  # fmt: skip
+            rows = [shown(row, kind.view) for row in page.rows]
             self._known[path] = {
                 (*(row[name] for name in owner), *(_plain(row, name) for name in KEYS[path])): row
                 for row in rows
@@ -231,13 +249,13 @@ def _plain(given: Mapping[str, object], name: str) -> str:
 
 
 def _changed(
-    kind: Provisioned, given: Given, current: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """What a row changes: the old and the new value of each field."""
+    kind: Provisioned, given: Given, current: Mapping[str, str], key: tuple[str, ...]
+) -> Changes:
+    """What a row changes: the old and the new value of each field but those it is known by."""
     values = values_of(kind.resource, given, creating=False, also=(*kind.also, *given))
     new = {name: "" if value is None else str(value) for name, value in values.items()}
     return {
         name: {"old": current[name], "new": value}
         for name, value in new.items()
-        if current[name] != value
+        if current[name] != value and name not in key
     }

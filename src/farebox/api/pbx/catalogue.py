@@ -5,7 +5,7 @@ of a record is a part of what the operator routes do; both are checked by these 
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from farebox.api.pbx.dialect import invalid
 from farebox.domain.errors import ConflictError, InvalidError
@@ -30,17 +30,6 @@ def _tenant(name: str) -> Field:
 
 def _id(name: str) -> Field:
     return Field(name, "bigtext", column="id")
-
-
-def _upper(*names: str) -> Any:
-    """Types of things are kept in capitals."""
-
-    async def prepare(write: Write) -> None:
-        for name in names:
-            if name in write.values:
-                write.values[name] = write.values[name].upper()
-
-    return prepare
 
 
 async def _prepare_tenant(write: Write) -> None:
@@ -123,7 +112,6 @@ HUNT = Resource(
         Field("hu_checkinuse", write="OO", column="checkinuse", choices=YES_NO),
     ),
     unique={"number_pkey": "hu_number"},
-    prepare=_upper("hu_type"),
 )
 
 DID = Resource(
@@ -213,7 +201,6 @@ CONDITION = Resource(
         Field("co_timezone", write="OO", column="time_zone", high=64),
         *(Field(name, write="OO", column=name.removeprefix("co_")) for name in PARAMS),
     ),
-    prepare=_upper("co_type"),
 )
 
 IVR = Resource(
@@ -271,7 +258,6 @@ DESTINATION = Resource(
         Field("de_id_dst", "bigtext", "RO", column="id_dst"),
         Field("de_ord", "bigtext", "OO", column="ord", default=1, low=1, high=9999),
     ),
-    prepare=_upper("de_type_src", "de_type_dst"),
 )
 
 CATALOGUE: Final = {

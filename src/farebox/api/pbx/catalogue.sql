@@ -8,6 +8,10 @@ select m.tenant from pbx.user_tenant m where m.person = {caller}::bigint
 -- The users of a tenant.
 select m.person from pbx.user_tenant m where m.tenant = {tenant}::bigint
 
+-- name: of_tenants
+-- Whether a row is of a tenant with one of these codes, in small letters.
+t.tenant in (select n.id from pbx.tenant n where lower(n.code) = any ({codes}::text[]))
+
 -- name: is_named
 -- Whether something outside may have kept the tenant's code.
 exists (select from pbx.extension e where e.tenant = t.id)

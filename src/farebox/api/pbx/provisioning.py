@@ -45,6 +45,9 @@ _HASH: Final = re.compile(
 
 Given = dict[str, object]
 Write = Callable[[Connection, Call, int, Given, bool], Awaitable[dict[str, str]]]
+# The old and the new value of each member that differs.
+Changes = dict[str, dict[str, str]]
+HIDDEN: Final = "***"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +61,8 @@ class Provisioned:
     once: tuple[str, ...] = ()
     # Writes the `also` members after the row, and gives what is told once.
     write: Write | None = None
+    # The `also` members that are not kept as they are given; secrets are hidden.
+    differs: Callable[[Connection, Call, int, Given], Awaitable[Changes]] | None = None
     # Runs before and after a change or removal.
     before: Callable[[Connection, Call], Awaitable[None]] | None = None
     after: Callable[[Connection, Call], Awaitable[None]] | None = None
@@ -103,6 +108,15 @@ async def _write_extension(
     return {}
 
 
+async def _account_differs(connection: Connection, call: Call, key: int, given: Given) -> Changes:
+    host, secret = await call.services.exchange.lines.account(connection, key)
+    new_host, new_secret = _text(given, "host"), _text(given, "secret")
+    changes: Changes = {}
+    if new_host not in (None, host):
+        changes["host"] = {"old": host, "new": str(new_host)}
+    return changes | (_hidden("secret") if new_secret not in (None, secret) else {})
+
+
 async def _write_user(
     connection: Connection, call: Call, key: int, given: Given, creating: bool
 ) -> dict[str, str]:
@@ -120,6 +134,14 @@ async def _write_user(
     return {}
 
 
+async def _password_differs(connection: Connection, call: Call, key: int, given: Given) -> Changes:
+    password, hashed = _text(given, "password"), _text(given, "password_hash")
+    if password is None and hashed is None:
+        return {}
+    is_kept = await call.services.exchange.operators.has(connection, key, password, hashed)
+    return {} if is_kept else _hidden("password" if password is not None else "password_hash")
+
+
 async def _write_phone(
     connection: Connection, call: Call, key: int, given: Given, creating: bool
 ) -> dict[str, str]:
@@ -129,6 +151,18 @@ async def _write_phone(
     if password is not None:
         await call.services.exchange.lines.keep_phone_password(connection, key, password)
     return {}
+
+
+async def _phone_password_differs(
+    connection: Connection, call: Call, key: int, given: Given
+) -> Changes:
+    password = phone_password(given)
+    kept = await call.services.exchange.lines.phone_password(connection, key)
+    return {} if password in (None, kept) else _hidden("ph_http_password")
+
+
+def _hidden(name: str) -> Changes:
+    return {name: {"old": HIDDEN, "new": HIDDEN}}
 
 
 def _text(given: Given, name: str) -> str | None:
@@ -150,11 +184,11 @@ KINDS: Final = (
     Provisioned(path="tenants", resource=TENANT),
     Provisioned(
         path="users", resource=USER, also=("password", "password_hash"), write=_write_user,
-        before=_hold_admins, after=_require_admin,
+        differs=_password_differs, before=_hold_admins, after=_require_admin,
     ),
     Provisioned(
         path="extensions", resource=EXTENSION, also=("secret", "host"), once=("secret",),
-        write=_write_extension,
+        write=_write_extension, differs=_account_differs,
     ),
     Provisioned(path="dids", resource=DID),
     Provisioned(path="hunts", resource=HUNT),
@@ -166,7 +200,8 @@ KINDS: Final = (
     Provisioned(path="destinations", resource=DESTINATION),
     Provisioned(path="phone-models", resource=PHONE_MODEL),
     Provisioned(
-        path="phones", resource=PHONE, also=("ph_http_password",), write=_write_phone
+        path="phones", resource=PHONE, also=("ph_http_password",), write=_write_phone,
+        differs=_phone_password_differs,
     ),
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Reads the members of a record as its declaration says (pbx.md 1, 2, 3.7).
 
-Values are texts or numbers; null is the empty text. What a record may leave empty is emptied by "",
-anything else that its field does not allow is `Invalid Field <key>.`. Unknown members and those
-that cannot change are not looked at.
+Values are texts or numbers; null is the empty text. Types of things are kept in capitals. What a
+record may leave empty is emptied by "", anything else that its field does not allow is `Invalid
+Field <key>.`. Unknown members and those that cannot change are not looked at.
 """
 
 import re
@@ -15,6 +15,7 @@ from farebox.domain.errors import InvalidError
 from farebox.resource.definition import Field, Resource
 
 _INT_MAX: Final = 2**63 - 1
+_CAPITALS: Final = frozenset(("hu_type", "co_type", "de_type_src", "de_type_dst"))
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -71,7 +72,7 @@ def _checked(field: Field, text: str) -> object:
     )
     if not is_right:
         raise wrong(field.name)
-    return text
+    return text.upper() if field.name in _CAPITALS else text
 
 
 def _number(field: Field, text: str) -> int | None:
