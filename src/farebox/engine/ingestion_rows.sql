@@ -68,9 +68,11 @@ with recursive place as (
   select a.location, g.id, g.parent from above a join vending.usergroup g on g.id = a.parent
 )
 insert into vending.integrationjob
-  (integration, machine, revenuetransaction, occurred_at_ms, next_at_ms, created_at_ms,
+  (integration, machine, revenuetransaction, log, occurred_at_ms, next_at_ms, created_at_ms,
    updated_at_ms)
-select i.id, s.machine, s.id, s.at_ms, $5::bigint, $5::bigint, $5::bigint
+select i.id, s.machine,
+       case i.type when 'httptransactions' then s.id end, case i.type when 'httplogs' then s.id end,
+       s.at_ms, $5::bigint, $5::bigint, $5::bigint
   from unnest($1::bigint[], $2::int[], $3::int[], $4::bigint[])
        as s (id, machine, location, at_ms)
   join (select distinct a.location, a.id from above a) a on a.location = s.location

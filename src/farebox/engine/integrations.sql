@@ -46,7 +46,8 @@ with held as (
                   where o.state in ('pending', 'running') order by o.id limit 1)
   returning j.*
 )
-select j.id as job, j.attempts, j.revenuetransaction as record, j.occurred_at_ms from job j
+select j.id as job, j.attempts, coalesce(j.revenuetransaction, j.log) as record, j.occurred_at_ms
+  from job j
 
 -- name: sale
 -- A sale as it is sent.

@@ -107,12 +107,12 @@ JOB = Resource(
         ID,
         Field("state"),
         Field("machine", "int"),
-        Field("revenuetransaction", "int", column=SQL.sale_of_job),
+        Field("revenuetransaction", "int"),
         Field("message"),
         Field("details"),
         CREATED,
         UPDATED,
-        Field("log", "int", column=SQL.log_of_job),
+        Field("log", "int"),
     ),
 )
 

@@ -10,17 +10,7 @@
    from (select distinct j.revenuetransaction, j.occurred_at_ms
            from vending.integration i
            join vending.integrationjob j on j.integration = i.id and j.state = 'failed'
-          where i.owner = any({groups}::int[]) and i.type = 'httptransactions'
+          where i.owner = any({groups}::int[])
             and ({integrations}::int[] is null or i.id = any({integrations}::int[]))) as f
    join vending.revenuetransaction r
      on r.id = f.revenuetransaction and r.occurred_at_ms = f.occurred_at_ms)
-
--- name: sale_of_job
--- The sale that a job `t` sends, if its integration sends sales.
-(select t.revenuetransaction from vending.integration i
-  where i.id = t.integration and i.type = 'httptransactions')
-
--- name: log_of_job
--- The log that a job `t` sends, if its integration sends logs: jobs keep either id in one column.
-(select t.revenuetransaction from vending.integration i
-  where i.id = t.integration and i.type = 'httplogs')
