@@ -144,7 +144,7 @@ def test_local_times_around_changes_of_clocks(exchange: Exchange) -> None:
 
 
 def test_a_configuration_is_brought_in_once(exchange: Exchange) -> None:
-    """Everything is made by its names; again, nothing is changed, in whatever case it is spelled."""
+    """Everything is made by its names; again, nothing is changed, however names are spelled."""
 
     async def run() -> None:
         async with exchange.fresh():
