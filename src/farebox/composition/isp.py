@@ -25,8 +25,13 @@ async def compose(ground: Ground) -> Part:
         simulators=simulators,
     )
     stack.push_async_callback(made.sms.close)
+    ground.metrics.read_each(
+        "farebox_isp_requests", "Requests to devices of the network", ("job", "answer"),
+        made.telling.counted.items,
+    )  # fmt: skip
     return Part(
         slots={"provider": made},
+        running={"telling": made.telling.run},
         handlers=made.handlers,
         chores={"moves": (SWEEP_S, made.moves.apply_due)},
     )

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 
 class Attribute(NamedTuple):
-    """An attribute: 0 is the vendor of the standards; type is `text`, `integer` or `address`."""
+    """An attribute: 0 is the vendor of the standards; type is `text`, `integer`, `address` or
+    `address6`."""
 
     name: str
     vendor: int
@@ -32,6 +33,7 @@ _TABLE: Final = {
         "Port-Limit 62 Acct-Interim-Interval 85 Event-Timestamp 55 NAS-Port 5 Error-Cause 101"
     ),
     (0, "address"): "NAS-IP-Address 4 Framed-IP-Address 8 Framed-IP-Netmask 9",
+    (0, "address6"): "NAS-IPv6-Address 95 Framed-IPv6-Address 168",
     (MIKROTIK, "text"): (
         "Mikrotik-Group 3 Mikrotik-Rate-Limit 8 Mikrotik-Realm 9 Mikrotik-Mark-Id 11 "
         "Mikrotik-Advertise-URL 12 Mikrotik-Wireless-PSK 16 Mikrotik-Address-List 19 "

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from farebox.domain.attributes import Attribute
@@ -54,6 +54,8 @@ def content_of(attribute: Attribute, value: str) -> Content:
         content = int(value).to_bytes(4)
     elif attribute.type == "address":
         content = IPv4Address(value).packed
+    elif attribute.type == "address6":
+        content = IPv6Address(value).packed
     else:
         content = value.encode()
     if not 1 <= len(content) <= (247 if attribute.vendor else 253):

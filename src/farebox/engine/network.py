@@ -1,24 +1,26 @@
 """Talks with the devices of the network: open sessions, statistics (isp.md 4.7, E31, E36).
 
 One request for each open session, all at once; a session that its device no longer knows is
-closed. Secrets of devices are opened only here. Port 0 means the demonstration's simulator, which
-is refused where there is none.
+closed. Secrets of devices are opened only here. What does not fit into a request, such as a name
+of 64 long letters, is left out of it: the session's id and the device say whom it is about. Port 0
+means the demonstration's simulator, which is refused where there is none.
 """
 
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from ipaddress import ip_address
+from typing import Any, Final, NamedTuple
 
 from farebox.domain import attributes
-from farebox.domain.errors import ConflictError, UnavailableError
+from farebox.domain.errors import ConflictError, InvalidError, UnavailableError
 from farebox.domain.radius_packets import (
     ACCESS_ACCEPT,
     ACKS,
     COA,
+    NAKS,
     STATUS_SERVER,
     Content,
-    Packet,
     content_of,
 )
 from farebox.engine.limits import Limits
@@ -49,7 +51,40 @@ _KINDS: Final = {
     "isp.nas": ("nas", SQL.keep_nas_secret),
     "isp.radius_server": ("radius", SQL.keep_server_secret),
 }
+_OF_ADDRESSES: Final = {
+    "NAS": {4: "NAS-IP-Address", 6: "NAS-IPv6-Address"},
+    "Framed": {4: "Framed-IP-Address", 6: "Framed-IPv6-Address"},
+}
 KINDS: Final = {"1": "Authentication", "2": "Accounting"}
+
+
+# What became of a request: taken, refused, not answered; or the device takes none at all.
+ACK, NAK, TIMEOUT, CLOSED = "ack", "nak", "timeout", "closed"
+
+
+class Told(NamedTuple):
+    """What a device said of a session."""
+
+    word: str
+    # Why it refused (RFC 5176 3.5), if it said so.
+    cause: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is written down."""
+        return self.word if self.cause is None else f"{self.word} {self.cause}"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the device no longer knows the session."""
+        return self.word == NAK and self.cause == _SESSION_UNKNOWN
+
+
+async def open_sessions(
+    connection: Connection | Pool, numbers: Sequence[int], now_ms: int
+) -> list[Any]:
+    """The open sessions of subscribers, of each in the order of their start."""
+    return list(await connection.fetch(SQL.sessions, list(numbers), now_ms, SILENCE_MS))
 
 
 class Network:
@@ -77,57 +112,53 @@ class Network:
         await Subscribers(self._pool, self._clock).get(account, number)
         payload = [_content(name, value) for name, value in asked]
         await self._limits.take("coa", str(number))
-        sessions = await self.sessions(number)
+        async with storage_errors():
+            sessions = await open_sessions(self._pool, [number], self._clock())
         if not sessions:
             raise ConflictError(f"User {number} is offline", "user_offline")
         if not any(session["coa_enabled"] for session in sessions):
             raise UnavailableError("No device takes requests", "radius_not_configured")
-        answers = await self.tell(sessions, COA, [payload] * len(sessions))
-        took = [a is not None and a.code == ACKS[COA] for a in answers]
-        return took, any(answer is not None for answer in answers)
+        answers = await asyncio.gather(*(self.ask(one, COA, payload) for one in sessions))
+        pairs = list(zip(sessions, answers, strict=True))
+        await self._close([one["id"] for one, told in pairs if told.is_unknown])
+        took = [told.word == ACK for told in answers]
+        return took, any(told.word == NAK for told in answers)
 
-    async def sessions(self, number: int) -> list[Any]:
-        """The open sessions of a subscriber, whoever he is, in the order of their start."""
-        async with storage_errors():
-            return list(await self._pool.fetch(SQL.sessions, number, self._clock(), SILENCE_MS))
-
-    async def tell(
-        self, sessions: Sequence[Any], code: int, contents: Sequence[Sequence[Content]]
-    ) -> list[Packet | None]:
-        """What each session's device answers; a session that it no longer knows is closed."""
-        answers = await asyncio.gather(
-            *(self._one(*one, code) for one in zip(sessions, contents, strict=True))
-        )
-        unknown = [
-            session["id"]
-            for session, answer in zip(sessions, answers, strict=True)
-            if answer is not None and answer.error_cause == _SESSION_UNKNOWN
-        ]
-        if unknown:
-            async with storage_errors():
-                await self._pool.execute(SQL.close, unknown, self._clock())
-        return answers
-
-    async def _one(self, session: Any, payload: Sequence[Content], code: int) -> Packet | None:
+    async def ask(self, session: Any, code: int, payload: Sequence[Content]) -> Told:
+        """What the device of a session answers; InvalidError when it cannot be asked this."""
         if not session["coa_enabled"]:
-            return None
-        named = [
-            ("User-Name", session["username"]),
-            ("Acct-Session-Id", session["acct_session_id"]),
-        ]
-        if session["identifier"]:
-            named.append(("NAS-Identifier", session["identifier"]))
-        else:
-            named.append(("NAS-IP-Address", session["ip"]))
-        if session["framed_ip"] is not None:
-            named.append(("Framed-IP-Address", session["framed_ip"]))
-        named.append(("Event-Timestamp", str(self._clock() // 1000)))
-        contents = [*(_content(name, value) for name, value in named), *payload]
+            return Told(CLOSED)
         device = self._device("nas", session["ip"], session["coa_port"], session)
-        told = await self._radius.ask(
-            device, code, secrets.randbelow(256), contents, wait_s=self.session_wait_s
-        )
-        return told.answer
+        try:
+            contents = [*self._named(session), *payload]
+            told = await self._radius.ask(device, code, contents, wait_s=self.session_wait_s)
+        except ValueError as error:
+            raise InvalidError(str(error), "invalid_argument") from None
+        if told.answer is None or told.answer.code not in (ACKS[code], NAKS[code]):
+            return Told(TIMEOUT)
+        if told.answer.code == ACKS[code]:
+            return Told(ACK)
+        return Told(NAK, told.answer.error_cause)
+
+    def _named(self, session: Any) -> list[Content]:
+        """Which session it is, and when it was asked."""
+        nas = ("NAS-Identifier", session["identifier"] or "")
+        if not nas[1]:
+            nas = _OF_ADDRESSES["NAS"][ip_address(session["ip"]).version], session["ip"]
+        framed = session["framed_ip"]
+        kinds = _OF_ADDRESSES["Framed"]
+        return [
+            *_fitting("User-Name", session["username"]),
+            _content("Acct-Session-Id", session["acct_session_id"]),
+            *_fitting(*nas),
+            *(_fitting(kinds[ip_address(framed).version], framed) if framed else ()),
+            _content("Event-Timestamp", str(self._clock() // 1000)),
+        ]
+
+    async def _close(self, sessions: Sequence[int]) -> None:
+        if sessions:
+            async with storage_errors():
+                await self._pool.execute(SQL.close, sessions, self._clock())
 
     async def statistics(self, account: str, kind: str, caller: str) -> list[str]:
         """What a server has counted, as lines."""
@@ -139,8 +170,8 @@ class Network:
         device = self._device("radius", row["host"], row["status_port"], row)
         wanted = (attributes.FREERADIUS, _STATISTICS_TYPE, int(kind).to_bytes(4))
         told = await self._radius.ask(
-            device, STATUS_SERVER, secrets.randbelow(256), [wanted],
-            random=secrets.token_bytes(16), wait_s=self.statistics_wait_s,
+            device, STATUS_SERVER, [wanted], random=secrets.token_bytes(16),
+            wait_s=self.statistics_wait_s,
         )  # fmt: skip
         if told.answer is None or told.answer.code != ACCESS_ACCEPT:
             raise UnavailableError("The RADIUS server does not answer", "radius_timeout")
@@ -168,6 +199,14 @@ def _content(name: str, value: str) -> Content:
     if attribute is None:
         raise ValueError(f"Unknown attribute {name}")
     return content_of(attribute, value)
+
+
+def _fitting(name: str, value: str) -> list[Content]:
+    """An attribute, where there is room for it."""
+    try:
+        return [_content(name, value)]
+    except ValueError:
+        return []
 
 
 def _lines(told: Exchange, device: Device, kind: str) -> list[str]:

@@ -1,17 +1,18 @@
 -- The devices of the network and the sessions on them.
 
 -- name: sessions
--- Open sessions of a subscriber with their devices, in the order of their start.
-select o.id, o.acct_session_id, s.username, o.applied_template, o.applied_attributes, n.vendor,
+-- Open sessions of subscribers with their devices, in the order of their start.
+select o.id, o.subscriber, o.acct_session_id, s.username, o.applied_template,
+       o.applied_attributes, n.vendor,
        host(o.framed_ip) as framed_ip, n.id as device,
        n.account, coalesce(n.coa_enabled, false) as coa_enabled, n.ip,
        n.identifier, n.coa_port, n.secret_sealed
   from isp.session o
   join isp.subscriber s on s.id = o.subscriber
   left join isp.nas n on n.id = o.nas
- where o.subscriber = $1 and o.stopped_at_ms is null
+ where o.subscriber = any($1::bigint[]) and o.stopped_at_ms is null
    and o.updated_at_ms >= $2::bigint - $3::bigint
- order by o.started_at_ms, o.id
+ order by o.subscriber, o.started_at_ms, o.id
 
 -- name: close
 -- The devices no longer know these sessions.

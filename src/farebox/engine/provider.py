@@ -26,7 +26,7 @@ from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
-from farebox.engine.switching import END, SWITCH, Switching
+from farebox.engine.telling import Telling
 from farebox.engine.usage import UsageBook
 from farebox.engine.zones import Zones
 from farebox.locks import Attempts
@@ -57,7 +57,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     departures: Departures
     passwords: KeptPasswords
     network: Network
-    switching: Switching
+    telling: Telling
     notices: Notices
     addressing: Addressing
     limits: Limits
@@ -68,11 +68,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def handlers(self) -> dict[str, Callable[[dict[str, Any], int], Awaitable[None]]]:
         """The jobs of the outbox that are the provider's, by kind."""
-        return {
-            NOTICE: self.notices.run,
-            SWITCH: self.switching.switch,
-            END: self.switching.end,
-        }
+        return {NOTICE: self.notices.run}
 
 
 def build(
@@ -117,7 +113,7 @@ def build(
         departures=Departures(pool, clock),
         passwords=passwords,
         network=network,
-        switching=Switching(pool, clock, moving, network),
+        telling=Telling(pool, clock, moving, network),
         notices=notices,
         addressing=Addressing(pool, clock, notices, metering, passwords, limits),
         limits=limits,

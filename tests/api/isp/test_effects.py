@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from farebox.domain.attributes import MIKROTIK
-from farebox.domain.errors import InvalidError
+from farebox.engine.telling import DELAYS_MS
+from farebox.storage.joining import joined
 from tests.api.isp.conftest import Provider
 
 Play = Callable[..., Awaitable[None]]
@@ -288,16 +289,11 @@ def test_visits_are_checked(fresh: Any) -> None:
     fresh(body)
 
 
-async def work(provider: Provider, connection: Any) -> int:
-    """Runs the jobs that wait for the network, once; how many there were."""
-    rows = await connection.fetch(
-        "delete from farebox.outbox where kind in ('isp.switch', 'isp.disconnect')"
-        " returning kind, payload"
-    )
+async def work(provider: Provider) -> int:
+    """Has the network told what is due; how many jobs that were."""
     provider.simulators.seen["nas"].clear()
-    for row in rows:
-        await provider.api.services.provider.handlers[row["kind"]](row["payload"], 1)
-    return len(rows)
+    told: int = await provider.api.services.provider.telling.drain()
+    return told
 
 
 def test_the_network_learns_another_speed(fresh: Any) -> None:
@@ -306,14 +302,14 @@ def test_the_network_learns_another_speed(fresh: Any) -> None:
     async def body(provider: Provider, connection: Any) -> None:
         for _ in range(2):
             await provider.post("override_user_bandwidth", MONTHLY)
-        assert 1 == await work(provider, connection)
+        assert 1 == await work(provider)
         [(code, contents)] = provider.simulators.seen["nas"]
         assert 43 == code
         limit = b"512000/512000 0 0 0 0 512000/512000"
         assert (MIKROTIK, 8, limit) in contents
         assert 12 == await connection.fetchval("select max(applied_template) from isp.session")
         await provider.post("override_user_bandwidth", {"userId": "1"})
-        assert 1 == await work(provider, connection)
+        assert 1 == await work(provider)
         assert 11 == await connection.fetchval("select max(applied_template) from isp.session")
         assert 0 == await connection.fetchval("select count(*) from isp.switch")
 
@@ -326,10 +322,27 @@ def test_a_switch_that_is_no_longer_needed_is_not_sent(fresh: Any) -> None:
     async def body(provider: Provider, connection: Any) -> None:
         await provider.post("override_user_bandwidth", MONTHLY)
         await provider.post("override_user_bandwidth", {"userId": "1"})
-        assert 1 == await work(provider, connection)
+        assert 1 == await work(provider)
         assert 0 == len(provider.simulators.seen["nas"])
 
     fresh(body)
+
+
+async def jobs(connection: Any) -> list[tuple[str, str | None]]:
+    """State and fault of the jobs about the network, oldest first."""
+    rows = await connection.fetch(
+        "select state, error from farebox.outbox where kind like 'isp.%' and kind <> 'isp.notice'"
+        " order by id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def outcomes(connection: Any) -> list[tuple[str, str]]:
+    """What the audit log says of requests to devices."""
+    rows = await connection.fetch(
+        "select operation, outcome from isp.audit where credential = '' order by id"
+    )
+    return [tuple(row) for row in rows]
 
 
 def test_a_silent_device_is_asked_again(fresh: Any) -> None:
@@ -338,11 +351,84 @@ def test_a_silent_device_is_asked_again(fresh: Any) -> None:
     async def body(provider: Provider, connection: Any) -> None:
         provider.simulators.behaviour["nas"] = "silent"
         await provider.post("override_user_bandwidth", MONTHLY)
-        for _ in range(5):
-            assert 1 == await work(provider, connection)
-        with pytest.raises(InvalidError):
-            await work(provider, connection)
+        for delay_ms in DELAYS_MS:
+            assert (1, 0) == (await work(provider), await work(provider))
+            provider.clock.advance_ms(delay_ms + 60_000)
+            # It is heard of all the while, as accounting goes another way.
+            await connection.execute(
+                "update isp.session set updated_at_ms = $1", provider.clock.now_ms
+            )
+        assert 1 == await connection.fetchval("select count(*) from isp.switch")
+        assert 1 == await work(provider)
         assert 0 == await connection.fetchval("select count(*) from isp.switch")
+        assert [("dead", "the device did not answer in any of the attempts")] == await jobs(
+            connection
+        )
+        assert [("isp.switch", "timeout")] * 6 == await outcomes(connection)
+        provider.simulators.behaviour["nas"] = "ack"
+        await provider.call("POST", "/isp/admin/fup/evaluate", cred="t-root", json={})
+        assert 1 == await work(provider)
+        assert 12 == await connection.fetchval("select max(applied_template) from isp.session")
+
+    fresh(body)
+
+
+REFUSALS = (
+    # What the account wants, the cause, then the kinds of jobs that end and what is noted.
+    (False, 401, [("done", "nak 401")], [("isp.switch", "nak 401")]),
+    (True, 401, [("done", "nak 401"), ("done", "nak 401")],
+     [("isp.switch", "nak 401"), ("isp.disconnect", "nak 401")]),
+    (True, 404, [("done", "nak 404")], [("isp.switch", "nak 404")]),
+    (True, 503, [("done", "nak 503")], [("isp.switch", "nak 503")]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("falls_back", "cause", "ends", "noted"), REFUSALS)
+def test_a_refusal_is_not_tried_again(
+    fresh: Any, falls_back: bool, cause: int, ends: list[Any], noted: list[Any]
+) -> None:
+    """What is unsupported ends the session where the account wants it; the switch closes."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        await connection.execute("update isp.account set coa_fallback_disconnect = $1", falls_back)
+        provider.simulators.behaviour["nas"] = f"nak {cause}"
+        await provider.post("override_user_bandwidth", MONTHLY)
+        assert len(ends) == await work(provider)
+        assert (ends, noted) == (await jobs(connection), await outcomes(connection))
+        assert 0 == await connection.fetchval("select count(*) from isp.switch")
+        row = await connection.fetchrow(
+            "select applied_template, stopped_at_ms is null from isp.session where acct_session_id"
+            " = '8ab937'"
+        )
+        assert (11, cause != 503) == tuple(row)
+
+    fresh(body)
+
+
+def test_what_changes_meanwhile_is_told_too(fresh: Any) -> None:
+    """A change while the device is asked finds the switch open; the same job tells it, too."""
+
+    async def body(provider: Provider, connection: Any) -> None:
+        network = provider.api.services.provider.network
+        ask, told = network.ask, []
+
+        async def slowly(session: Any, code: int, contents: Any) -> Any:
+            told.append(contents)
+            if len(told) == 1:
+                with joined(connection):
+                    await provider.post("override_user_bandwidth", {"userId": "1"})
+            return await ask(session, code, contents)
+
+        network.ask = slowly
+        try:
+            await provider.post("override_user_bandwidth", MONTHLY)
+            assert 2 == await work(provider)
+        finally:
+            network.ask = ask
+        slow, fast = (contents[0][2] for contents in told)
+        assert (b"512000/512000", b"4048000/4048000") == (slow[:13], fast[:15])
+        assert 11 == await connection.fetchval("select max(applied_template) from isp.session")
+        assert [("done", None)] == await jobs(connection)
 
     fresh(body)
 
@@ -358,7 +444,7 @@ def test_attributes_of_one_subscriber_are_sent(fresh: Any) -> None:
         ]
         call = {"userId": 1, "vendorRestriction": "on", "vendorReset": "always"}
         await provider.post("override_user_vendor_attributes", json={**call, "vendorData": data})
-        assert 1 == await work(provider, connection)
+        assert 1 == await work(provider)
         [(_, contents)] = provider.simulators.seen["nas"]
         assert [b"slow"] == [value for vendor, _, value in contents if vendor == MIKROTIK]
 
@@ -370,7 +456,7 @@ def test_a_deleted_subscriber_is_disconnected(fresh: Any) -> None:
 
     async def body(provider: Provider, connection: Any) -> None:
         await provider.get("delete_user/1")
-        assert 1 == await work(provider, connection)
+        assert 1 == await work(provider)
         [(code, contents)] = provider.simulators.seen["nas"]
         assert (40, True) == (code, (0, 44, b"8ab937") in contents)
         open_ = "select count(*) from isp.session where stopped_at_ms is null"
