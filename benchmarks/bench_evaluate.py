@@ -53,7 +53,7 @@ async def one_by_one(pool: Pool, numbers: list[int], now_ms: int) -> None:
                 await connection.execute(SQL.lock, number)
                 meters = await read(connection, [number], now_ms)
                 if meters[number].verdict.is_rolled:
-                    await write(connection, BANDWIDTH, meters[number], meters[number].verdict.usage)
+                    await write(connection, BANDWIDTH, {number: meters[number].tally}, now_ms)
                 await emit(connection, {BANDWIDTH: meters[number]}, now_ms)
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -90,6 +91,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     is_stale: bool = False
     # The first of the two thresholds is 1, the second 2.
     level: int = 0
+    # Of a window that has just begun: the one before it.
+    before: Usage | None = None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +114,7 @@ def evaluate(
     span: Callable[[int], Span] | None = None, bill: tuple[int, int] | None = None,
 ) -> Verdict:  # fmt: skip
     """The rule of isp.md 4.3. `span` gives the calendar's windows, `bill` the cycle known."""
-    rolled = _rolled(policy, usage, standing, now_ms, span, bill)
-    current = usage if rolled is None else rolled
+    current, before = _rolled(policy, usage, standing, now_ms, span, bill)
     used = policy.metric(current.upload, current.download)
     is_always = policy.mode == "always"
     effective = 0 if is_always else max(0, policy.limit + current.carried + current.topup)
@@ -126,38 +128,48 @@ def evaluate(
         remaining=None if is_always else max(0, effective - used),
         usage=current,
         is_over=is_over,
-        is_rolled=rolled is not None and rolled.start_ms != usage.start_ms,
+        is_rolled=before is not None,
         is_switch=standing.is_online
         and standing.is_active_at(now_ms)
         and active != standing.applied,
         is_stale=bill is not None and now_ms >= current.end_ms,
         level=0 if is_always else 2 if levels[1] else int(levels[0]),
+        before=before,
     )
 
 
 def _rolled(
     policy: Policy, usage: Usage, standing: Standing, now_ms: int,
     span: Callable[[int], Span] | None, bill: tuple[int, int] | None,
-) -> Usage | None:  # fmt: skip
-    """The next window with what is carried into it; None while the present one lasts."""
+) -> tuple[Usage, Usage | None]:  # fmt: skip
+    """The window that holds now; where it has begun since, also the one before it."""
     if bill is not None:
-        if not usage.start_ms < bill[0] <= now_ms:
-            return None if bill[0] != usage.start_ms else _ending(usage, bill[1])
-        start_ms, end_ms, is_next = *bill, True
+        start_ms, end_ms = bill
+        if start_ms == usage.start_ms and end_ms != usage.end_ms:
+            return msgspec.structs.replace(usage, end_ms=end_ms), None
+        if not usage.start_ms < start_ms <= now_ms:
+            return usage, None
+        before = usage
     elif span is not None and now_ms >= usage.end_ms:
         found = span(now_ms)
         start_ms, end_ms = found.start_ms, found.end_ms
-        is_next = found.before_ms <= usage.start_ms
+        before = usage
+        if found.before_ms > usage.start_ms:
+            # More than one boundary was passed: nothing was used in the window before.
+            is_second = span(found.before_ms - 1).start_ms <= usage.start_ms
+            carried = _into(policy, usage, standing, found.before_ms, is_next=is_second)
+            before = Usage(start_ms=found.before_ms, end_ms=start_ms, carried=carried)
     else:
-        return None
-    carried = 0
-    if policy.carries and policy.mode != "always" and standing.is_active_at(start_ms):
-        carried = left_over(policy, usage) if is_next else policy.limit
-    return Usage(start_ms=start_ms, end_ms=end_ms, carried=carried)
+        return usage, None
+    carried = _into(policy, before, standing, start_ms, is_next=before is usage)
+    return Usage(start_ms=start_ms, end_ms=end_ms, carried=carried), before
 
 
-def _ending(usage: Usage, end_ms: int) -> Usage | None:
-    return None if usage.end_ms == end_ms else msgspec.structs.replace(usage, end_ms=end_ms)
+def _into(policy: Policy, usage: Usage, standing: Standing, start_ms: int, *, is_next: bool) -> int:
+    """What is carried into a window: from the one right before it, or over idle ones."""
+    if not policy.carries or policy.mode == "always" or not standing.is_active_at(start_ms):
+        return 0
+    return left_over(policy, usage) if is_next else policy.limit
 
 
 def left_over(policy: Policy, usage: Usage) -> int:
@@ -173,22 +185,27 @@ def _share(effective: int, percent: int) -> int:
 
 def window(policy: Policy, zone_name: str, now_ms: int) -> Span:
     """The window of the calendar around an instant: consecutive boundaries."""
-    today = wall_clocks.day_of(now_ms, zone_name)
-    days = _anchors(policy, today)
-    starts = sorted({local_day_start(zone_name, day) for day in days})
+    starts = _starts(*policy.rhythm, zone_name, wall_clocks.day_of(now_ms, zone_name))
     at = bisect_right(starts, now_ms)
     return Span(starts[at - 2], starts[at - 1], starts[at])
 
 
-def _anchors(policy: Policy, today: date) -> list[date]:
+@lru_cache(maxsize=10_000)
+def _starts(every: str, anchor: int, zone_name: str, today: date) -> list[int]:
+    """Boundaries around a date."""
+    days = _anchors(every, anchor, today)
+    return sorted({local_day_start(zone_name, day) for day in days})
+
+
+def _anchors(every: str, anchor: int, today: date) -> list[date]:
     """Dates at which windows begin, some before and some after a date."""
-    if policy.every == "daily":
+    if every == "daily":
         return [today + timedelta(days=step) for step in range(-4, 4)]
-    if policy.every == "weekly":
-        back = (today.isoweekday() - policy.dow) % 7
+    if every == "weekly":
+        back = (today.isoweekday() - anchor) % 7
         return [today + timedelta(days=7 * step - back) for step in range(-3, 4)]
     months = [today.year * 12 + today.month - 1 + step for step in range(-3, 4)]
-    return [_clamped(month, policy.dom) for month in months]
+    return [_clamped(month, anchor) for month in months]
 
 
 def _clamped(month: int, dom: int) -> date:

@@ -209,8 +209,9 @@ class _Job:
         for meter in meters.values():
             self._told.rolled += meter.verdict.is_rolled
             self._told.over += meter.verdict.is_over
-            if not self._dry_run:
-                await write(connection, self._kind, meter, meter.verdict.usage)
+        if not self._dry_run:
+            tallies = {number: meter.tally for number, meter in meters.items()}
+            await write(connection, self._kind, tallies, self._now_ms)
         return [_change(self._kind, one) for one in meters.values() if one.verdict.is_switch]
 
     def _changes(self, found: _Stretch, places: list[int]) -> list[Change]:

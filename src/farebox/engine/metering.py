@@ -1,29 +1,23 @@
 """What subscribers have used, what is left, and which speed applies (isp.md 4.1 to 4.5).
 
 Figures are worked out at the instant of the question: a window or cycle that has ended is rolled
-in the answer even if nobody has written it down yet, so lazy and prompt give the same. A policy
-that changed since the figures were written is applied as isp.md 4.4 says. Reading writes nothing.
+in the answer even if nobody has written it down yet, so lazy and prompt give the same. Terms that
+have changed since the figures were written are gone through in order, each from its own instant
+on. Reading writes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from farebox.domain import cycles, wall_clocks
-from farebox.domain.quotas import (
-    Policy,
-    Span,
-    Standing,
-    Usage,
-    Verdict,
-    changed,
-    evaluate,
-    starting,
-    window,
-)
+from farebox.domain import wall_clocks
+from farebox.domain.cycles import Cycle
+from farebox.domain.quotas import Policy, Standing, Usage, Verdict
+from farebox.domain.tallies import Past, Tally
 from farebox.engine.subscribers import SILENCE_MS
 from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
@@ -31,16 +25,6 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 BANDWIDTH: Final = "bandwidth"
 VENDOR: Final = "vendor"
-
-
-class Cycle(msgspec.Struct, frozen=True, kw_only=True):
-    """A billing cycle and what was used in it."""
-
-    reset_type: str
-    start_ms: int | None = None
-    end_ms: int | None = None
-    upload: int = 0
-    download: int = 0
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +42,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     # What the network holds for him.
     applied: int
+    tally: Tally
 
 
 class Metering:
@@ -83,97 +68,122 @@ async def read(
     connection: Connection, subscribers: Sequence[int], now_ms: int, kind: str = BANDWIDTH
 ) -> dict[int, Meter]:
     """The meters of subscribers, by id."""
-    rows = await connection.fetch(SQL.meters, list(subscribers), now_ms, kind, SILENCE_MS)
-    begun = {row["id"]: _begin(row, now_ms) for row in rows if row["policy"] is not None}
-    # Whose window is not the written one: his days since it began are added up.
-    fresh = [(number, day) for number, (_, day) in begun.items() if day is not None]
-    sums = await _sums(connection, fresh)
+    rows = await tallies(connection, subscribers, now_ms, kind)
     meters = {}
-    for row in rows:
-        if row["id"] in begun:
-            usage, _ = begun[row["id"]]
-            upload, download = sums.get(row["id"], (usage.upload, usage.download))
-            whole = msgspec.structs.replace(usage, upload=upload, download=download)
-            meters[row["id"]] = _meter(row, whole, now_ms)
+    for row, tally in rows:
+        usage, verdict = tally.usage, tally.roll(now_ms)
+        meters[row["subscriber"]] = Meter(
+            subscriber=row["subscriber"], zone=tally.zone, policy=tally.policy,
+            since_ms=tally.since_ms,
+            source="profile" if row["own_policy"] is None else "override", usage=usage,
+            verdict=verdict, cycle=tally.cycles(now_ms)[-1], version=row["version"] or 0,
+            applied=row["applied"], tally=tally,
+        )  # fmt: skip
     return meters
 
 
-async def _sums(
-    connection: Connection, fresh: Sequence[tuple[int, date]]
-) -> dict[int, tuple[int, int]]:
-    if not fresh:
-        return {}
-    numbers, days = zip(*fresh, strict=True)
-    rows = await connection.fetch(SQL.sums, list(numbers), list(days))
-    return {row["subscriber"]: (row["upload"], row["download"]) for row in rows}
+async def tallies(
+    connection: Connection, subscribers: Sequence[int], now_ms: int, kind: str,
+    begun_ms: Mapping[int, int] | None = None,
+) -> list[tuple[Any, Tally]]:  # fmt: skip
+    """Rows and tallies of subscribers under the terms of an instant, not yet moved on to it.
+
+    Whoever has no window begins with the one of the instant that `begun_ms` has for him.
+    """
+    rows = await connection.fetch(SQL.meters, list(subscribers), now_ms, kind, SILENCE_MS)
+    turned = [
+        row["subscriber"] for row in rows
+        if row["window_start_ms"] is not None and not row["is_settled"]
+    ]  # fmt: skip
+    turns = defaultdict(list)
+    if turned:
+        for turn in await connection.fetch(SQL.turns, turned, kind, now_ms):
+            turns[turn["subscriber"]].append(turn)
+    sums = _Sums()
+    made = {}
+    for is_again in (False, True):
+        for row in rows:
+            number = row["subscriber"]
+            if not is_again or number in sums.asked:
+                at_ms = now_ms if begun_ms is None else begun_ms[number]
+                made[number] = _tally(row, turns[number], now_ms, at_ms, sums)
+        if not sums.asked:
+            break
+        await sums.fetch(connection)
+    return [(row, made[row["subscriber"]]) for row in rows]
 
 
-def policy_in(row: Any) -> Policy:
-    """The policy in force: an override, else that of the group's profile."""
-    return msgspec.convert(row["policy"], Policy)
+def _tally(row: Any, turns: Sequence[Any], now_ms: int, begun_ms: int, sums: "_Sums") -> Tally:
+    """The figures as written, taken through what has changed since."""
+    of_him = partial(sums.since, row["subscriber"])
+    present = msgspec.convert(row["policy"], Policy)
+    tally = Tally(
+        policy=present, zone=row["zone"], since_ms=row["since_ms"],
+        created_ms=row["created_at_ms"], standing=_standing(row), cycle=_cycle(row),
+        usage=Usage(start_ms=0, end_ms=1),
+    )  # fmt: skip
+    if row["window_start_ms"] is None:
+        tally.begin(begun_ms, of_him)
+        return tally
+    tally.since_ms = row["written_since_ms"]
+    tally.usage = Usage(
+        start_ms=row["window_start_ms"], end_ms=row["window_end_ms"], upload=row["upload"],
+        download=row["download"], topup=row["topup"], carried=row["carried"],
+    )  # fmt: skip
+    if row["previous"] is not None:
+        tally.previous = msgspec.convert(row["previous"], Past)
+    if row["is_settled"]:
+        return tally
+    tally.policy = msgspec.convert(row["written_policy"], Policy)
+    tally.zone = row["written_zone"]
+    for turn in turns:
+        tally.roll(turn["at_ms"])
+        policy = row["own_policy"] or turn["policy"]
+        zone = row["own_zone"] or turn["zone"]
+        tally.turn(msgspec.convert(policy, Policy), zone, turn["at_ms"], of_him)
+    tally.turn(present, row["zone"], now_ms, of_him)
+    return tally
 
 
-def _begin(row: Any, now_ms: int) -> tuple[Usage, date | None]:
-    """The window as written, or the one he is in; then also the first day to be added up."""
-    policy, zone = policy_in(row), row["time_zone"]
-    if row["window_start_ms"] is not None:
-        written = Usage(
-            start_ms=row["window_start_ms"], end_ms=row["window_end_ms"], upload=row["upload"],
-            download=row["download"], topup=row["topup"], carried=row["carried"],
-        )  # fmt: skip
-        old = msgspec.convert(row["written_policy"], Policy)
-        if old.rhythm == policy.rhythm:
-            return changed(old, policy, written), None
-    cycle = cycle_of(row, now_ms)
-    bill = None if cycle.start_ms is None else (cycle.start_ms, cycle.end_ms or 2**63 - 1)
-    start_ms, end_ms = starting(policy, zone, now_ms, row["since_ms"], bill)
-    usage = Usage(start_ms=start_ms, end_ms=end_ms)
-    if policy.every == "billing" and bill is not None:
-        return msgspec.structs.replace(usage, upload=cycle.upload, download=cycle.download), None
-    if policy.mode != "always" and policy.every == "never":
-        return usage, None
-    return usage, wall_clocks.day_of(start_ms, zone)
+class _Sums:
+    """What was used since days: asked for first, fetched together, then known."""
+
+    def __init__(self) -> None:
+        self.asked: dict[int, set[date]] = defaultdict(set)
+        self._known: dict[tuple[int, date], tuple[int, int]] = {}
+
+    def since(self, number: int, day: date) -> tuple[int, int]:
+        """Upload and download of a subscriber; nothing as long as it is not fetched."""
+        if (number, day) not in self._known:
+            self.asked[number].add(day)
+        return self._known.get((number, day), (0, 0))
+
+    async def fetch(self, connection: Connection) -> None:
+        """Gets to know what was asked for."""
+        pairs = [(number, day) for number, days in self.asked.items() for day in days]
+        rows = await connection.fetch(SQL.sums, *(list(each) for each in zip(*pairs, strict=True)))
+        self._known = {
+            (row["subscriber"], row["since"]): (row["upload"], row["download"]) for row in rows
+        }
 
 
-def _meter(row: Any, usage: Usage, now_ms: int) -> Meter:
-    policy, zone = policy_in(row), row["time_zone"]
-    cycle = cycle_of(row, now_ms)
-    span: Callable[[int], Span] | None = None
-    bill = None
-    if policy.mode != "always" and policy.every == "billing" and cycle.start_ms is not None:
-        bill = cycle.start_ms, cycle.end_ms or 2**63 - 1
-    elif policy.mode != "always" and policy.every in ("daily", "weekly", "monthly"):
-        span = partial(window, policy, zone)
+def _standing(row: Any) -> Standing:
     low, high = row["alert_thresholds"]
-    standing = Standing(
+    return Standing(
         is_active=row["status"] == "active", is_online=row["is_online"],
         expires_ms=row["expires_at_ms"], applied=row["applied"], thresholds=(low, high),
     )  # fmt: skip
-    return Meter(
-        subscriber=row["id"], zone=zone, policy=policy, since_ms=row["since_ms"],
-        source=row["source"], usage=usage,
-        verdict=evaluate(policy, usage, standing, now_ms, span, bill), cycle=cycle,
-        version=row["version"] or 0, applied=row["applied"],
-    )  # fmt: skip
 
 
-def cycle_of(row: Any, now_ms: int) -> Cycle:
-    """The billing cycle at an instant; recurring ones of active subscribers go on by themselves."""
-    reset_type = row["cycle_type"]
-    if reset_type is None:
+def _cycle(row: Any) -> Cycle:
+    """The billing cycle that was written down last."""
+    if row["cycle_type"] is None:
         return Cycle(reset_type=row["billing_reset_type"])
-    cycle = Cycle(
-        reset_type=reset_type, start_ms=row["cycle_start_ms"], end_ms=row["cycle_end_ms"],
-        upload=row["cycle_upload"], download=row["cycle_download"],
+    return Cycle(
+        reset_type=row["cycle_type"], start_ms=row["cycle_start_ms"], end_ms=row["cycle_end_ms"],
+        anchor_ms=row["cycle_anchor_ms"], upload=row["cycle_upload"],
+        download=row["cycle_download"],
     )  # fmt: skip
-    expires_ms = row["expires_at_ms"]
-    is_active = row["status"] == "active" and (expires_ms is None or now_ms < expires_ms)
-    if reset_type not in cycles.RECURRING or not is_active or now_ms < (cycle.end_ms or 0):
-        return cycle
-    start_ms, end_ms = cycles.containing(
-        reset_type, row["cycle_anchor_ms"], now_ms, row["time_zone"]
-    )
-    return Cycle(reset_type=reset_type, start_ms=start_ms, end_ms=end_ms)
 
 
 def rate_limit(template: Any) -> str:
@@ -202,26 +212,30 @@ async def settle(connection: Connection, number: int, now_ms: int) -> dict[str, 
         found = (await read(connection, [number], now_ms, kind)).get(number)
         if found is not None:
             meters[kind] = found
-            await write(connection, kind, found, found.verdict.usage)
+            await write(connection, kind, {number: found.tally}, now_ms)
     return meters
 
 
-async def write(connection: Connection, kind: str, meter: Meter, usage: Usage) -> None:
-    """Writes a window's figures down under the policy of the meter.
-
-    The window that has just ended is kept beside it, for records of it that come late.
-    """
-    previous = None
-    if meter.verdict.is_rolled and meter.usage.end_ms == usage.start_ms:
-        previous = {
-            "policy": msgspec.to_builtins(meter.policy),
-            "usage": msgspec.to_builtins(meter.usage),
-        }
-    await connection.execute(
-        SQL.write, meter.subscriber, kind, usage.start_ms, usage.end_ms, usage.upload,
-        usage.download, usage.topup, usage.carried, msgspec.to_builtins(meter.policy),
-        meter.since_ms, previous,
-    )  # fmt: skip
+async def write(connection: Connection, kind: str, moved: Mapping[int, Tally], now_ms: int) -> None:
+    """Writes figures down that were moved on to an instant, and cycles that have begun by then."""
+    if not moved:
+        return
+    rows = [
+        (
+            number, one.usage.start_ms, one.usage.end_ms, one.usage.upload, one.usage.download,
+            one.usage.topup, one.usage.carried, msgspec.to_builtins(one.policy), one.since_ms,
+            None if one.previous is None else msgspec.to_builtins(one.previous), one.zone,
+        )
+        for number, one in moved.items()
+    ]  # fmt: skip
+    await connection.execute(SQL.write, kind, now_ms, *map(list, zip(*rows, strict=True)))
+    last = [(number, one.cycle, one.cycles(now_ms)[-1]) for number, one in moved.items()]
+    begun = [
+        (number, now.start_ms, now.end_ms, now.reset_type, now.anchor_ms)
+        for number, before, now in last if now is not before
+    ]  # fmt: skip
+    if begun:
+        await connection.execute(SQL.begin_cycles, *map(list, zip(*begun, strict=True)))
 
 
 async def clear(connection: Connection, number: int, zone: str, now_ms: int) -> None:

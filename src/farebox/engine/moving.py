@@ -13,10 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from farebox.domain import cycles, wall_clocks
+from farebox.domain.cycles import Cycle
 from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
 from farebox.domain.windows import local_day_start
 from farebox.engine.holding import hold
-from farebox.engine.metering import BANDWIDTH, Cycle, clear, settle
+from farebox.engine.metering import BANDWIDTH, clear, settle
 from farebox.engine.renewals import BY_API, MOVE
 from farebox.engine.renewals import SQL as RENEWALS
 from farebox.engine.switching import emit

@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from farebox.domain import cycles, wall_clocks
+from farebox.domain import wall_clocks
 from farebox.domain.counters import Counts, Step, step
 from farebox.domain.quotas import BYTES_MAX, Policy, Usage, left_over
-from farebox.engine.metering import BANDWIDTH, VENDOR, cycle_of, settle
-from farebox.engine.metering import SQL as METERING
-from farebox.engine.subscribers import SILENCE_MS
+from farebox.engine.metering import BANDWIDTH, VENDOR, settle
 from farebox.engine.switching import emit
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
@@ -171,7 +169,7 @@ class _Batch:
         if await self._connection.fetchval(SQL.lower_floor, number, at_ms, day, upload, download):
             # What comes from before a clear is history only.
             return
-        await self._add_to_cycle(number, at_ms, upload, download)
+        await self._connection.execute(SQL.add_cycle, number, at_ms, upload, download)
         for one in (BANDWIDTH, VENDOR):
             if one not in meters:
                 continue
@@ -202,20 +200,6 @@ class _Batch:
         """The beginning of the newest window that is written down."""
         found: int = await self._connection.fetchval(SQL.latest, number)
         return found
-
-    async def _add_to_cycle(self, number: int, at_ms: int, upload: int, download: int) -> None:
-        row = await self._connection.fetchrow(
-            METERING.meters, [number], at_ms, BANDWIDTH, SILENCE_MS
-        )
-        cycle = cycle_of(row, at_ms)
-        if cycle.start_ms is None:
-            return
-        if cycle.reset_type in cycles.RECURRING:
-            await self._connection.execute(
-                SQL.follow_cycle, number, cycle.start_ms, cycle.end_ms, cycle.reset_type,
-                row["cycle_anchor_ms"],
-            )  # fmt: skip
-        await self._connection.execute(SQL.add_cycle, number, cycle.start_ms, upload, download)
 
     async def evaluate(self) -> None:
         """Everybody touched, once; what follows is told to the network."""

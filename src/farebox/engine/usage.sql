@@ -56,16 +56,11 @@ update isp.usage_floor set
 where subscriber = $1 and at_ms > $2
 returning true
 
--- name: follow_cycle
--- A cycle that follows from the clock, once it is used.
-insert into isp.cycle (subscriber, start_ms, end_ms, reset_type, anchor_ms)
-values ($1, $2, $3, $4, $5)
-on conflict do nothing
-
 -- name: add_cycle
--- What was used in a cycle.
+-- What was used in the cycle of an instant.
 update isp.cycle set upload = upload + $3, download = download + $4
- where subscriber = $1 and start_ms = $2
+ where subscriber = $1
+   and start_ms = (select max(start_ms) from isp.cycle where subscriber = $1 and start_ms <= $2)
 
 -- name: add_window
 -- What was used in the present window.

@@ -47,12 +47,12 @@ class Zones:
                 raise ConflictError("Accounts lie at most 16 deep", "too_deep")
             if not await connection.fetchval(SQL.add, name, parent, self._clock()):
                 raise ConflictError(f"There is another account {name}", "duplicate_name")
-            await connection.execute(SQL.change, name, dict(values))
+            await connection.execute(SQL.change, name, dict(values), self._clock())
 
     async def change(self, account: str, values: Mapping[str, Any]) -> None:
         """Other settings; what is not given stays."""
         async with storage_errors():
-            await self._pool.execute(SQL.change, account, dict(values))
+            await self._pool.execute(SQL.change, account, dict(values), self._clock())
 
     async def credentials(self, account: str) -> list[Any]:
         """The credentials of an account, without their keys."""

@@ -15,8 +15,16 @@ select $1, p.id, p.time_zone, p.country_code, p.currency, $3 from isp.account p 
 on conflict do nothing returning true
 
 -- name: change
--- Settings, where they are given.
+-- Settings, where they are given; another zone holds from an instant ($3) on, and the one before is
+-- kept for figures that were written under it.
+with kept as (
+  insert into isp.account_past (account, until_ms, time_zone)
+  select id, $3, time_zone from isp.account
+   where id = $1 and time_zone <> $2::jsonb ->> 'time_zone'
+  on conflict do nothing
+)
 update isp.account a set
+  zone_since_ms = case when time_zone <> $2::jsonb ->> 'time_zone' then $3 else zone_since_ms end,
   company_name = coalesce($2::jsonb ->> 'company_name', company_name),
   time_zone = coalesce($2::jsonb ->> 'time_zone', time_zone),
   country_code = coalesce($2::jsonb ->> 'country_code', country_code),
