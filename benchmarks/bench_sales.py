@@ -1,232 +1,324 @@
-"""GET /revenuetransaction/summary over millions of sales, from columns and from the rows.
+"""Summaries of millions of sales over HTTP, from columns and from rows, and beside ingestion.
 
-The sales of a year, of 10 000 machines at 2 000 places in twelve zones. Every question has another
-span and other machines, so nothing can have been answered before. Asked through the whole stack
-without a socket; the rows are asked the same questions in turns, and every answer is compared.
-Then ten readers ask for summaries, figures to date, best sellers and heat maps while eight gateways
-report sales as fast as they can; a summary that lacks a sale acknowledged before it was asked for
-ends the run. `python -m benchmarks.bench_sales 50000000` takes as many sales.
+One worker of the product serves; whoever asks is another process. Every question has another span
+and other machines, so nothing can have been answered before. A second worker that may hold nothing
+in memory answers the same questions from the rows, and every answer is compared. Then readers open
+dashboards while gateways report as fast as they are answered, and somebody checks that summaries
+show what was acknowledged. `python -m benchmarks.bench_sales 50000000 /var/tmp/sales` takes so many
+sales and keeps them in a folder, which takes minutes to fill.
 """
 
-import asyncio
-import gc
-import math
+import contextlib
+import os
 import random
+import re
+import socket
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
-from benchmarks import bench_ingest
-from benchmarks.fleet import Fleet, fleet
-from farebox.api.services import Services
-from farebox.api.vending.batches import SALES
-from farebox.app import assemble, open_services
-from farebox.engine.revenue import Revenue
-from farebox.engine.revenue_rows import Rows
-from farebox.settings import from_environment
-from farebox.storage.partitions import MONTHLY, make_ahead
-from farebox.storage.pool import open_pool
-from farebox.storage.sqlfile import load
-from farebox.web import ASGI
+from benchmarks import sales_client
+from benchmarks.report import Metric
+from benchmarks.sales import GATEWAYS, MACHINES, Site, site
 
-SQL = load(__file__)
-SALES_DEFAULT = 2_000_000
-CHUNK = 250_000
-QUESTIONS, COMPARED, READERS = 200, 8, 10
-INGEST_S = 5.0
-YEAR_MS = 365 * 86_400_000
-
+ROOT = Path(__file__).parent.parent
+REVENUE = "/vending/revenuetransaction"
+READERS = 10
 Say = Callable[[str], None]
-Ask = Callable[[str], Any]
-_decode = msgspec.json.decode
 
 
-async def _fill(dsn: str, sales: int, now_ms: int, say: Say) -> None:
-    pool = await open_pool(dsn, max_size=1, statement_timeout_ms=600_000)
-    months = [one for one in MONTHLY if one.table.endswith("revenuetransaction")]
-    await make_ahead(pool, now_ms - YEAR_MS, ahead=13, tables=months)
-    await pool.execute(SQL.add_places)
-    for first in range(0, sales, CHUNK):
-        await pool.execute(SQL.add_sales, first, min(first + CHUNK, sales), sales, now_ms)
-        say(f"sales: {first:,} of {sales:,} filled")
-    await pool.execute(SQL.settle)
-    await pool.close()
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is asked."""
+
+    sales: int
+    questions: int = 200
+    compared: int = 4
+    # Every growth is timed so often; 0: none is.
+    repeats: int = 0
+    seconds: float = 5.0
+    memory: str = "2GiB"
 
 
-@asynccontextmanager
-async def _served(beside: Fleet) -> AsyncIterator[tuple[Services, ASGI, str]]:
-    settings, _ = from_environment(
-        {
-            "FAREBOX_DATABASE_URL": beside.dsn,
-            "FAREBOX_DATA_DIR": str(Path(beside.data_dir).parent / "served"),
+FULL = Plan(sales=2_000_000)
+QUICK = Plan(sales=300_000, questions=60, compared=2, seconds=3.0)
+
+
+class Served:
+    """A worker of the product that can be asked."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.pid = pid
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=600)
+        self.authorization = ""
+
+    def ask(self, path: str, body: Any = None) -> bytes:
+        """The body of an answer."""
+        headers = {"Authorization": self.authorization, "Content-Type": "application/json"}
+        method, sent = ("GET", None) if body is None else ("POST", msgspec.json.encode(body))
+        # The worker closes a connection that was not used for some seconds.
+        self._connection.close()
+        self._connection.request(method, path, sent, headers)
+        with self._connection.getresponse() as answer:
+            told = answer.read()
+        if answer.status not in (200, 201):
+            raise RuntimeError(f"{answer.status}: {told[:200]!r}")
+        return told
+
+    def sign_in(self) -> None:
+        """As somebody who sees all places."""
+        body = {"username": "nora", "password": "correct horse 9"}
+        told = msgspec.json.decode(self.ask("/vending/auth/login", body))
+        self.authorization = f"Bearer {told['access_token']}"
+
+    def number(self, name: str) -> float:
+        """What the worker says of itself."""
+        found = re.search(rf"^{name} (\S+)$", self.ask("/metrics").decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that are the process's own."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the process."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def served(filled: Site, memory: str) -> Iterator[Served]:
+    """`farebox serve` with so much memory for sales."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="farebox-bench-"))
+        log = stack.enter_context(Path(folder, "log").open("wb"))
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        given = {
+            "FAREBOX_DATABASE_URL": filled.dsn,
+            "FAREBOX_DATA_DIR": folder,
             "FAREBOX_STATEMENT_TIMEOUT_MS": "60000",
-            "FAREBOX_REVENUE_MEMORY": "2GiB",
+            "FAREBOX_REVENUE_MEMORY": memory,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         }
-    )
-    async with open_services(settings) as services:
-        pair = await services.people.sign_in("nora", "correct horse 9", "bench")
-        yield services, assemble(services, settings), f"Bearer {pair.access_token}"
+        command = [sys.executable, "-m", "farebox", "serve", "--port", str(port)]
+        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=log, stderr=log)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        made = Served(port, process.pid)
+        for _ in range(600):
+            try:
+                made.sign_in()
+                break
+            except (OSError, HTTPException):
+                time.sleep(0.1)
+        yield made
 
 
-async def _ask(app: ASGI, header: str, target: str) -> bytes:
-    """The body of an answer, without a socket."""
-    parts = urlsplit(target)
-    scope: dict[str, Any] = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-        "scheme": "http", "path": f"/vending/revenuetransaction/{parts.path}",
-        "raw_path": f"/vending/revenuetransaction/{parts.path}".encode(),
-        "query_string": parts.query.encode(), "root_path": "", "state": {},
-        "headers": [(b"authorization", header.encode()), (b"host", b"farebox.test")],
-        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-    }  # fmt: skip
-    sent: list[Any] = []
+class Questions:
+    """Summaries of a site, no two alike."""
 
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    def __init__(self, filled: Site) -> None:
+        self._source = random.Random(1)
+        self.today: date = datetime.fromtimestamp(filled.until_ms / 1000, UTC).date()
 
-    async def send(message: Any) -> None:
-        sent.append(message)
+    def summary(self, begin: int, end: int, machines: int = 0) -> str:
+        """From so many days ago to so many; of so many machines, all where none are named."""
+        days = [self.today - timedelta(days=ago) for ago in (begin, end)]
+        chosen = ",".join(map(str, self._source.sample(MACHINES, machines)))
+        path = f"{REVENUE}/summary?startDate={days[0]}&endDate={days[1]}"
+        return path + (f"&machines={chosen}" if chosen else "")
 
-    await app(scope, receive, send)
-    if sent[0]["status"] != 200:
-        raise RuntimeError(f"{sent[0]['status']}: {sent[1]['body'][:200]!r}")
-    body: bytes = sent[1]["body"]
-    return body
+    def cold(self) -> str:
+        """Most of a year, and every other time of a thousand of the machines."""
+        machines = 1000 if self._source.random() < 0.5 else 0
+        begin, end = self._source.randrange(300, 360), self._source.randrange(1, 30)
+        return self.summary(begin, end, machines)
 
-
-def _question(source: random.Random, now_ms: int) -> str:
-    """A span of months, and every other time a thousand of the machines."""
-    today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now_ms)).date()
-    start = today - timedelta(days=source.randrange(300, 360))
-    end = today - timedelta(days=source.randrange(1, 30))
-    machines = ""
-    if source.random() < 0.5:
-        chosen = source.sample(range(10_000, 20_000), 1000)
-        machines = "&machines=" + ",".join(map(str, chosen))
-    return f"summary?startDate={start}&endDate={end}{machines}"
+    def dashboard(self) -> list[str]:
+        """What is looked at all the while."""
+        week = f"startDate={self.today - timedelta(days=6)}&endDate={self.today}"
+        month = self.summary(30, 0)
+        return [month, f"{REVENUE}/periods", f"{REVENUE}/bestselling?{week}", f"{REVENUE}/heatmap"]
 
 
-async def _warm(services: Services, ask: Ask, question: str) -> float:
+def _warm(worker: Served, filled: Site, asked: Questions) -> float:
     """Have the columns read; how long that took."""
     started = time.perf_counter()
-    for target in (question, "periods", "heatmap"):
-        await ask(target)
-    kept = services.columns.months
-    while kept.is_reading:  # noqa: ASYNC110 - nobody tells when months are there
-        await asyncio.sleep(0.05)
+    while worker.number("farebox_sales_rows") < filled.sales:
+        # Of a place that has next to none: until they are read, the rows answer.
+        worker.ask(asked.summary(364, 0) + "&locations=2")
+        while worker.number("farebox_sales_missing"):
+            time.sleep(0.2)
     return time.perf_counter() - started
 
 
-async def _compare(
-    services: Services, app: ASGI, header: str, questions: list[str]
-) -> tuple[list[float], list[float]]:
-    """Times of the same questions from columns and from rows, in turns; the answers are equal."""
-    columns, rows = services.revenue, Revenue(services.pool, services.clock, Rows(services.pool))
-    router = {"columns": columns, "rows": rows}
-    times: dict[str, list[float]] = {name: [] for name in router}
-    for question in questions:
-        told = {}
-        for name, revenue in router.items():
-            services.revenue = revenue
-            served = app if name == "columns" else assemble(services, from_environment({})[0])
-            best = math.inf
-            # The best of three: others may be at work on the machine, too.
-            for _ in range(3):
-                started = time.perf_counter()
-                told[name] = await _ask(served, header, question)
-                best = min(best, time.perf_counter() - started)
-            times[name].append(best)
-        if told["columns"] != told["rows"]:
-            raise RuntimeError(f"the answers differ for {question[:60]}")
-    services.revenue = columns
-    return times["columns"], times["rows"]
+def _timed(worker: Served, question: str) -> tuple[float, bytes]:
+    started = time.perf_counter()
+    told = worker.ask(question)
+    return time.perf_counter() - started, told
 
 
-async def _beside_ingestion(
-    beside: Fleet, services: Services, ask: Ask, now_ms: int
-) -> tuple[list[float], float]:
-    """Waits of the readers, and sales stored per second meanwhile."""
-    numbers, stored = bench_ingest.Load(now_ms), 0
-    today = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now_ms)
-    days = f"startDate={(today - timedelta(days=3)).date()}&endDate={today.date()}"
-    # The gateways are at place 2, where nobody else sells.
-    fresh, waits, ends = f"summary?{days}&locations=2", [], time.perf_counter() + INGEST_S
-
-    async def report(caller: Any) -> None:
-        nonlocal stored
-        while time.perf_counter() < ends:
-            body = numbers.body(numbers.take("", caller.id, bench_ingest.RECORDS))
-            batch = SALES.read(body, caller.name)
-            result = await services.ingestion.sales(caller, batch)
-            stored += result.accepted
-
-    async def read(number: int) -> None:
-        targets = [fresh, "periods", f"bestselling?{days}", "heatmap", fresh]
-        while time.perf_counter() < ends:
-            target = targets[number % len(targets)]
-            known, started = stored, time.perf_counter()
-            body = await ask(target)
-            waits.append(time.perf_counter() - started)
-            if target == fresh:
-                total = sum(row["value"] for row in _decode(body).get("EUR", ()))
-                if total < known * 100:
-                    raise RuntimeError(f"{known - total / 100:g} acknowledged sales are missing")
-            number += 1
-            await asyncio.sleep(0.02)
-
-    async with bench_ingest.gateways(beside, now_ms) as (_, callers):
-        await asyncio.gather(*map(report, callers), *map(read, range(READERS)))
-    return waits, stored / INGEST_S
+def _compare(worker: Served, other: Served, asked: Questions, count: int) -> list[float]:
+    """How many times longer the rows took, question by question; the answers are equal."""
+    ratios = []
+    for _ in range(count):
+        question = asked.cold()
+        (ours, told), (theirs, expected) = _timed(worker, question), _timed(other, question)
+        if told != expected:
+            raise RuntimeError(f"the answers differ for {question[:80]}")
+        ratios.append(theirs / ours)
+    return ratios
 
 
-async def main(sales: int) -> None:
+def _latencies(worker: Served, asked: Questions, count: int, say: Say) -> tuple[list[float], float]:
+    """Milliseconds of cold questions, ascending, and the worker's processor time for each."""
+    say("sales: summaries")
+    worker.ask(asked.cold())
+    before = worker.cpu_s
+    times = sorted(_timed(worker, asked.cold())[0] * 1e3 for _ in range(count))
+    return times, (worker.cpu_s - before) / count * 1e3
+
+
+def _grown(worker: Served, asked: Questions, repeats: int, say: Say) -> dict[str, float]:
+    """Milliseconds by how many days are asked for, and by how many machines."""
+    shapes = {f"days_{days}": (days, 0) for days in (30, 90, 180, 364)}
+    shapes |= {f"machines_{count}": (364, count) for count in (10, 100, 1000, 5000)}
+    grown = {}
+    for name, (days, machines) in shapes.items():
+        say(f"sales: {name}")
+        runs = [_timed(worker, asked.summary(days, 0, machines))[0] for _ in range(repeats)]
+        grown[f"{name}_ms"] = round(statistics.median(runs) * 1e3, 1)
+    return grown
+
+
+class Beside(msgspec.Struct):
+    """What readers and gateways saw of each other."""
+
+    readers: sales_client.Seen
+    gateways: sales_client.Seen
+
+
+def _beside(worker: Served, asked: Questions, seconds: float, say: Say) -> Beside:
+    """Readers of dashboards beside gateways at full rate, each kind in a process of its own."""
+    say("sales: readers beside gateways")
+    now_s = int(time.time())
+    # The gateways sell at place 2, where nobody else does.
+    days = f"startDate={asked.today - timedelta(days=3)}&endDate={date.today()}"  # noqa: DTZ011
+    readers = sales_client.Job(
+        url=worker.url,
+        authorization=worker.authorization,
+        seconds=seconds,
+        count=READERS,
+        targets=asked.dashboard(),
+    )
+    gateways = msgspec.structs.replace(
+        readers,
+        count=GATEWAYS,
+        targets=[],
+        first=time.time_ns() // 1000,
+        now_s=now_s,
+        shows=f"{REVENUE}/summary?{days}&locations=2",
+    )
+    processes = [_start(job) for job in (readers, gateways)]
+    told = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise RuntimeError("a client has failed")
+    return Beside(*(msgspec.json.decode(text, type=sales_client.Seen) for text in told))
+
+
+def _start(job: sales_client.Job) -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.sales_client"], cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    if process.stdin is not None:
+        process.stdin.write(msgspec.json.encode(job))
+        process.stdin.close()
+        process.stdin = None
+    return process
+
+
+def measured(filled: Site, plan: Plan, say: Say) -> dict[str, Metric]:
+    """`sales.summary` and `sales.dashboards`."""
+    asked = Questions(filled)
+    with served(filled, plan.memory) as worker:
+        empty = worker.resident
+        say("sales: reading")
+        warm_s = _warm(worker, filled, asked)
+        rows, taken = worker.number("farebox_sales_rows"), worker.number("farebox_sales_bytes")
+        resident = worker.resident - empty
+        times, cpu_ms = _latencies(worker, asked, plan.questions, say)
+        grown = _grown(worker, asked, plan.repeats, say) if plan.repeats else {}
+        say("sales: the same from the rows")
+        with served(filled, "0MiB") as other:
+            ratios = _compare(worker, other, asked, plan.compared)
+        beside = _beside(worker, asked, plan.seconds, say)
+    cut = statistics.quantiles(times, n=100)
+    waits = sorted(beside.readers.waits_s)
+    return {
+        "sales.summary": Metric(
+            value=round(cut[49], 1), unit="ms", baseline="the same summary from the rows",
+            ratio=round(statistics.median(ratios), 1),
+            p50_ms=round(cut[49], 1), p99_ms=round(cut[98], 1), failed=0, retried=0,
+            beside={
+                "sales": rows,
+                "cpu_ms": round(cpu_ms, 1),
+                "read_s": round(warm_s, 1),
+                "bytes_a_sale": round(taken / rows, 2),
+                "resident_bytes_a_sale": round(resident / rows, 2),
+                **grown,
+            },
+        ),
+        "sales.dashboards": Metric(
+            value=round(len(waits) / plan.seconds), unit="answers/s",
+            baseline=f"{GATEWAYS} gateways at full rate beside it, records/s",
+            ratio=round(len(waits) / max(beside.gateways.stored, 1), 5),
+            p50_ms=round(statistics.median(waits) * 1e3, 1),
+            p99_ms=round(statistics.quantiles(waits, n=100)[98] * 1e3, 1), failed=0, retried=0,
+            beside={
+                "records_a_second": round(beside.gateways.stored / plan.seconds),
+                "longest_wait_ms": round(waits[-1] * 1e3, 1),
+                "longest_acknowledgement_ms": round(max(beside.gateways.waits_s) * 1e3, 1),
+                "looked_for_late_ones": beside.gateways.checks,
+                "latest_record_s": round(beside.gateways.late_s, 3),
+            },
+        ),
+    }  # fmt: skip
+
+
+async def measure(plan: Plan, say: Say, folder: Path | None = None) -> dict[str, Metric]:
+    """The metrics of a site that is made for them, or kept."""
+    async with site(plan.sales, time.time_ns() // 1_000_000, say, folder=folder) as filled:
+        return measured(filled, plan, say)
+
+
+def main() -> None:
     """Prints the figures."""
-    now_ms = time.time_ns() // 1_000_000
-    source = random.Random(1)
-    async with fleet(1, now_ms, lambda _done, _of: None) as filled:
-        await _fill(filled.dsn, sales, now_ms, print)
-        async with _served(filled) as (services, app, header):
-
-            async def ask(target: str) -> bytes:
-                return await _ask(app, header, target)
-
-            today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-            year = f"summary?startDate={today - timedelta(days=364)}&endDate={today}"
-            warm_s = await _warm(services, ask, year)
-            # As the service does once it is ready.
-            gc.collect()
-            gc.freeze()
-            kept = services.columns.months
-            print(
-                f"{kept.sales:,} sales read in {warm_s:.1f} s,"
-                f" {kept.nbytes / max(kept.sales, 1):.1f} bytes each"
-            )
-            ours, theirs = await _compare(
-                services, app, header, [_question(source, now_ms) for _ in range(COMPARED)]
-            )
-            ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-            print(f"rows {statistics.median(theirs) * 1e3:.0f} ms, {ratio:.0f} times as long")
-            times, cpu_s = [], time.process_time()
-            for _ in range(QUESTIONS):
-                question, started = _question(source, now_ms), time.perf_counter()
-                await ask(question)
-                times.append((time.perf_counter() - started) * 1e3)
-            cpu_ms = (time.process_time() - cpu_s) / QUESTIONS * 1e3
-            cut = statistics.quantiles(times, n=100)
-            print(f"summary: p50 {cut[49]:.1f} ms, p99 {cut[98]:.1f} ms, CPU {cpu_ms:.1f} ms each")
-            waits, rate = await _beside_ingestion(filled, services, ask, now_ms)
-            print(f"{READERS} readers beside {rate:,.0f} sales/s: {len(waits)} answers,"
-                  f" longest wait {max(waits) * 1e3:.0f} ms; no sale was late")  # fmt: skip
+    sales = int(sys.argv[1]) if len(sys.argv) > 1 else FULL.sales
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    plan = msgspec.structs.replace(FULL, sales=sales, repeats=5, compared=2)
+    for name, metric in uvloop.run(
+        measure(plan, lambda text: print(text, flush=True), folder)
+    ).items():
+        print(name)
+        for field, value in msgspec.to_builtins(metric).items():
+            print(f"  {field}: {value}")
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else SALES_DEFAULT))
+    main()

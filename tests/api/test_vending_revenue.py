@@ -98,6 +98,15 @@ async def test_what_counts(golden: Golden) -> None:
     )  # fmt: skip
 
 
+async def test_what_is_held_is_told(api: Api) -> None:
+    """Sales that are held as columns, their memory, and who answered, among the metrics."""
+    await (await api.login("nora")).get(f"{PATH}/summary?{DAY}")
+    told = (await api.client.get("/metrics")).text
+    for name in ("rows", "bytes", "months", "missing"):
+        assert f"# TYPE farebox_sales_{name} gauge" in told
+    assert 'farebox_sales_questions_total{answered_from="rows"}' in told
+
+
 def rate(
     body: dict[str, object], status: int = 200, answer: object = ..., by: str = "root"
 ) -> Example:

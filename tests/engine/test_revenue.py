@@ -31,6 +31,8 @@ SELECTIONS = (
     Selection([7], [81], "USD"),
     Selection([]),
     Selection([2], []),
+    # Machines that nobody knows take no memory either.
+    Selection(range(2, 8), [81, 5, 2**31 - 1]),
 )
 # Across a summer time's beginning, inside its hour, with offsets, with none of the sales.
 PERIODS = (

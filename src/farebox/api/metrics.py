@@ -12,7 +12,11 @@ from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -37,6 +41,7 @@ class Metrics(Collector):
         self._times: dict[str, list[int]] = {}
         self._sums_s: dict[str, float] = {}
         self._readers: list[tuple[str, str, Callable[[], float]]] = []
+        self._gauges: list[tuple[str, str, Callable[[], float]]] = []
         self._labelled: list[tuple[str, str, tuple[str, ...], Callable[[], Numbers]]] = []
 
     def counted(self, route: str, method: str) -> "Counted":
@@ -56,6 +61,10 @@ class Metrics(Collector):
     def read_from(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Reports a number that somebody else counts."""
         self._readers.append((name, text, read))
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Reports what somebody else has now: a number that may become smaller."""
+        self._gauges.append((name, text, read))
 
     def read_each(
         self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], Numbers]
@@ -86,6 +95,8 @@ class Metrics(Collector):
         yield seconds
         for name, text, read in self._readers:
             yield CounterMetricFamily(name, text, value=read())
+        for name, text, read in self._gauges:
+            yield GaugeMetricFamily(name, text, value=read())
         for name, text, names, numbers in self._labelled:
             counted = CounterMetricFamily(name, text, labels=names)
             for values, number in sorted(numbers()):

@@ -165,6 +165,17 @@ def _sales(ground: Ground) -> Part:
     settings = ground.settings
     threads = min(4, os.cpu_count() or 1)
     columns = Columns(ground.pool, bytes_max=settings.revenue_memory, threads=threads)
+    held = columns.months
+    for name, (text, read) in {
+        "rows": ("Sales that are held as columns", lambda: held.sales),
+        "bytes": ("Memory that sales held as columns take", lambda: held.nbytes),
+        "months": ("Months of sales that are held as columns", lambda: held.count),
+        "missing": ("Months of sales that are still to be read", lambda: held.missing),
+    }.items():
+        ground.metrics.gauge(f"farebox_sales_{name}", text, read)
+    ground.metrics.read_each(
+        "farebox_sales_questions", "Questions about sales", ("answered_from",), held.told.items
+    )
     revenue = Revenue(
         ground.pool, ground.clock, columns, reporting_currency=settings.reporting_currency
     )

@@ -9,7 +9,7 @@ server. What is kept is only a copy, and is dropped whenever the feed cannot say
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -60,6 +60,8 @@ class Months:
         self._look: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
         self._looked_at: float | None = None
+        # Questions by who answers them.
+        self.told: Counter[tuple[str]] = Counter()
 
     @property
     def nbytes(self) -> int:
@@ -72,17 +74,24 @@ class Months:
         return sum(map(len, self._months.values()))
 
     @property
-    def is_reading(self) -> bool:
-        """Whether months are wanted or being read."""
-        return bool(self._wanted) or self._reading is not None
+    def count(self) -> int:
+        """Number of months that are kept."""
+        return len(self._months)
+
+    @property
+    def missing(self) -> int:
+        """Number of months that are wanted or being read."""
+        return len(self._wanted - {self._reading}) + (self._reading is not None)
 
     async def hold(self, from_s: int, until_s: int) -> list[Snapshot] | None:
         """All sales of a span as of now, with some beyond it; None where some are not here."""
         months = months_between(from_s, until_s)
-        if not months or not self._has(months):
-            return None
-        await self.look()
-        if not self._has(months):
+        is_held = bool(months) and self._has(months)
+        if is_held:
+            await self.look()
+            is_held = self._has(months)
+        self.told["columns" if is_held else "rows",] += 1
+        if not is_held:
             return None
         self._used |= dict.fromkeys(months, self._now())
         return [self._months[month].snapshot() for month in months]

@@ -1,8 +1,8 @@
 """Sales as columns, month by month in UTC (vending-commerce.md 4.12): dictionaries and segments.
 
 A month is read by COPY in one snapshot of the database; new sales of later snapshots are appended
-to it. Products are numbered by name, which is what summaries group them by. Only months of 2010 to
-2040 are held. Nothing here decides which months, or for how long.
+to it. Products are numbered by name, which is what summaries group them by; machines are their own
+numbers. Only months of 2010 to 2040 are held. Nothing here decides which months, or for how long.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Numbers:
         # Number of the place -> its location.
         self.locations: list[int] = []
         self.zones: list[str] = []
-        self.machines: dict[int, int] = {}
+        self.greatest_machine = -1
         self.names: dict[str, int] = {}
         self.currencies: dict[str, int] = {}
         self._places: dict[tuple[int, str], int] = {}
@@ -70,7 +70,7 @@ class Numbers:
     @property
     def nbytes(self) -> int:
         """Roughly."""
-        return _ENTRY_BYTES * (len(self.locations) + len(self.machines) + len(self.names))
+        return _ENTRY_BYTES * (len(self.locations) + len(self.names))
 
     def place(self, location: int, zone_name: str) -> int:
         """The number of a place. Raises ValueError beyond what the kernel has room for."""
@@ -88,10 +88,6 @@ class Numbers:
             self._tables[table] = self.places.zone(transitions, steps)
             self.zones.append(name)
         return self._tables[table]
-
-    def machine(self, machine: int) -> int:
-        """The number of a machine."""
-        return self.machines.setdefault(machine, len(self.machines))
 
     def name(self, name: str) -> int:
         """The number of a product."""
@@ -112,20 +108,21 @@ class Numbers:
             self._ranks = ranks
         return self._ranks
 
-    def mask(self, locations: Iterable[int]) -> bytes:
-        """A byte for each place: whether its location is among these."""
+    def mask(self, locations: Iterable[int]) -> bytes | None:
+        """A byte for each place: whether its location is among these; None if all are."""
         chosen = frozenset(locations)
-        return bytes([location in chosen for location in self.locations])
+        mask = bytes([location in chosen for location in self.locations])
+        return mask if 0 in mask else None
 
-    def machine_mask(self, machines: Sequence[int] | None) -> bytes | None:
-        """The same for machines; None means all."""
+    def machine_mask(self, machines: Sequence[int] | None) -> bytearray | None:
+        """The same for machines, each its own number; None means all."""
         if machines is None:
             return None
-        mask = bytearray(len(self.machines))
-        for machine in machines:
-            if (number := self.machines.get(machine)) is not None:
-                mask[number] = 1
-        return bytes(mask)
+        known = [machine for machine in machines if 0 <= machine <= self.greatest_machine]
+        mask = bytearray(max(known, default=-1) + 1)
+        for machine in known:
+            mask[machine] = 1
+        return mask
 
 
 class Month:
@@ -158,10 +155,11 @@ class Month:
         if self.seen.shows(txid):
             return
         numbers = self._numbers
+        numbers.greatest_machine = max(numbers.greatest_machine, *(one.machine for one in sales))
         self._segment.append(
             array("I", [one.at_ms // 1000 for one in sales]),
             array("I", [numbers.place(one.location, one.time_zone) for one in sales]),
-            array("I", [numbers.machine(one.machine) for one in sales]),
+            array("I", [one.machine for one in sales]),
             array("I", [numbers.name(one.name) for one in sales]),
             bytes([numbers.currency(one.currency) for one in sales]),
             array("i", [one.price for one in sales]),
@@ -174,12 +172,12 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
     span = _start_s(month) * 1000, _start_s(month + 1) * 1000
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         await hold_records(connection)
-        for statement in (SQL.patience, SQL.sorting):
+        for statement in (SQL.patience, SQL.order):
             await connection.execute(statement)
         made = Month(numbers, Seen.of(await connection.fetchval(SQL.snapshot)))
         kinds = await connection.fetch(SQL.kinds, *span)
         # Before the COPY: one that has begun is read to its end.
-        if BYTES_A_SALE * sum(row["sales"] for row in kinds if row["kind"] == 3) > bytes_max:
+        if BYTES_A_SALE * sum(row["sales"] for row in kinds if row["kind"] == 2) > bytes_max:
             raise OverBudgetError
 
         async def take(chunk: bytes) -> None:
@@ -195,15 +193,17 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
 
 
 def _numbered(numbers: Numbers, kinds: Sequence[Any]) -> list[list[Any]]:
-    """Keys and numbers of places, machines, products and currencies, column by column."""
+    """Zones, and keys and numbers of places, products and currencies, column by column."""
+    zones: dict[str, int] = {}
     rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for kind, location, zone_name, machine, name, currency, _ in kinds:
+    for kind, location, zone_name, name, currency, machine, _ in kinds:
+        numbers.greatest_machine = max(numbers.greatest_machine, machine)
         if kind == 0:
-            rows[0].append((location, zone_name, numbers.place(location, zone_name)))
+            zone = zones.setdefault(zone_name, len(zones) + 1)
+            rows[0].append((location * 65536 + zone, numbers.place(location, zone_name)))
         elif kind == 1:
-            rows[1].append((machine, numbers.machine(machine)))
-        elif kind == 2:
-            rows[2].append((name, numbers.name(name)))
+            rows[1].append((name, numbers.name(name)))
         else:
-            rows[3].append((currency, numbers.currency(currency)))
-    return [[*column] for kind in range(4) for column in zip(*rows[kind], strict=True)]
+            rows[2].append((currency, numbers.currency(currency)))
+    columns = [[*column] for kind in range(3) for column in zip(*rows[kind], strict=True)]
+    return [[*zones], *columns]
