@@ -16,6 +16,7 @@ from farebox.engine.attempts import Restraint
 from farebox.engine.campaigns import Campaigns
 from farebox.engine.commands import EXPIRE_S, Commands
 from farebox.engine.devices import Devices
+from farebox.engine.guessers import Guessers
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
@@ -98,6 +99,8 @@ async def _vouchers(ground: Ground) -> Part:
         replay_window_ms=settings.replay_window_days * DAY_MS,
         warm_s=settings.warm_seconds,
     )
+    if settings.redis_url:
+        Guessers(desk.guard, ground.attempts)
     await desk.start()
     ground.stack.push_async_callback(desk.stop)
     for name, text in TOLD.items():
