@@ -6,17 +6,19 @@ all processes by a notification that commits with the events.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from farebox.storage.pool import Connection, Pool, transaction
+from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
 CHANNEL: Final = "iptv_event"
 # More live events than this give way, the oldest of the lowest priority first.
 LIVE_MAX: Final = 1000
+STATES: Final = ("pending", "sent", "confirmed", "expired")
+COUNTED_MAX: Final = 10_000
 KEPT_MS: Final = 7 * 86_400_000
 MESSAGE_TTL_S: Final = 604_800
 # A notification names so many accounts; of more it says only that there are some.
@@ -71,6 +73,8 @@ class Events:
             return
         ids = None if accounts is None else list(accounts)
         now_ms = self._clock()
+        if ids is None:
+            await connection.execute(SQL.allow_long)
         if event.reboot_after_ok:
             await connection.execute(SQL.replace, ids, now_ms)
         ttl_s = event.ttl_s or (MESSAGE_TTL_S if event.is_message else self._short_s)
@@ -91,6 +95,17 @@ class Events:
         """The same in a transaction of its own."""
         async with transaction(self._pool) as connection:
             await self.queue(connection, accounts, event)
+
+    async def listed(
+        self, accounts: Sequence[int] | None, event: str | None, state: str | None,
+        offset: int, limit: int,
+    ) -> tuple[list[Any], int]:  # fmt: skip
+        """Events as support looks at them, and how many match, counted up to a bound."""
+        ids = None if accounts is None else list(accounts)
+        asked = (ids, event, state, self._clock())
+        async with storage_errors():
+            rows = await self._pool.fetch(SQL.listed, *asked, offset, limit)
+            return list(rows), await self._pool.fetchval(SQL.count, *asked, COUNTED_MAX)
 
     async def tidy(self) -> None:
         """Shortens queues that broadcasts have filled, and forgets what ended long ago."""

@@ -132,6 +132,13 @@ class Boxes:
             told = Event(name="cut_on" if values["status"] else "cut_off")
             await self._events.queue(connection, [row["id"] for row in changed], told)
 
+    async def unbind(self, connection: Connection, name: str) -> None:
+        """Forgets which box an account has; the next one that signs in is it. NotFoundError."""
+        found = await self.find(connection, [name], "login")
+        if not found.ids:
+            raise NotFoundError("STB not found")
+        await connection.execute(SQL.unbind, found.ids)
+
     async def delete(self, connection: Connection, ids: Sequence[int]) -> None:
         """Removes accounts with everything of theirs."""
         await connection.execute(SQL.remove, list(ids))

@@ -79,6 +79,11 @@ returning id
 update iptv.account set device_id = null, token_hash = null, token_expires_at_ms = null
  where id = any($1::bigint[]) and mac <> $2
 
+-- name: unbind
+-- Any box may sign in.
+update iptv.account set device_id = null, token_hash = null, token_expires_at_ms = null
+ where id = any($1::bigint[])
+
 -- name: remove
 -- Accounts, and by their keys everything of theirs.
 delete from iptv.account where id in (

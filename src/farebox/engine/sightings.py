@@ -82,4 +82,7 @@ class Sightings:
         except UnavailableError as error:
             _log.warning("sightings.unwritten", error=error.message)
             return False
+        except Exception:  # noqa: BLE001 - whatever it is, later polls are written
+            self._seen, self._moved = {}, {}
+            _log.exception("sightings.dropped")
         return True

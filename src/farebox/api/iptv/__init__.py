@@ -8,7 +8,17 @@ from typing import Final
 
 from litestar import Router
 
-from farebox.api.iptv import accounts, devices, dialect, messages, offers, resellers
+from farebox.api.iptv import (
+    accounts,
+    admin,
+    bulk,
+    devices,
+    dialect,
+    messages,
+    offers,
+    resellers,
+    support,
+)
 from farebox.api.iptv.blueprint import routes_of
 from farebox.api.services import Services
 
@@ -24,6 +34,9 @@ def router(services: Services) -> Router:
         route_handlers=[
             *(route for noun in NOUNS for route in routes_of(services, noun)),
             *devices.routes(services),
+            *admin.routes(services),
+            *support.routes(services),
+            *bulk.routes(services),
         ],
         exception_handlers={Exception: dialect.failure},
     )

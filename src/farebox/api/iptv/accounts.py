@@ -4,7 +4,8 @@ A change that means several accounts changes all of them or none.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from farebox.api.iptv.arguments import Given
@@ -26,6 +27,9 @@ from farebox.engine.boxes import Found, mac_of
 from farebox.storage.pool import Connection, transaction
 
 VENDOR: Final = "00:1A:79:"
+
+# Finds a tariff plan by one of its names; none for the empty text. Raises NotFoundError.
+TariffOf = Callable[[str], Awaitable[int | None]]
 
 
 # Who is meant
@@ -82,16 +86,20 @@ def ls_given(given: Given, name: str) -> str:
     return "" if text == "0" else text
 
 
+async def _tariff_of(call: Call, connection: Connection, name: str) -> int | None:
+    found: int | None = await call.portal.boxes.tariff_of(connection, name)
+    return found
+
+
 async def _password(call: Call) -> dict[str, str]:
     """The hash of a password where one is given."""
     password = call.given.text("password", 128)
     return {"password_hash": await call.portal.boxes.hash(password)} if password else {}
 
 
-async def _account_values(call: Call, connection: Connection, known: Any) -> dict[str, Any]:
-    """The columns of an account that a body names; `known` has the hash of a password."""
-    given, boxes = call.given, call.portal.boxes
-    zone = call.portal.policy.time_zone
+async def values_of(call: Call, known: Mapping[str, Any], tariff_of: TariffOf) -> dict[str, Any]:
+    """The columns of an account that parameters name; `known` has the hash of a password."""
+    given, zone = call.given, call.portal.policy.time_zone
     values: dict[str, Any] = dict(known)
     readers: Mapping[str, tuple[str, Any]] = {
         "login": ("login", lambda name: given.name(name, ",/")),
@@ -113,7 +121,7 @@ async def _account_values(call: Call, connection: Connection, known: Any) -> dic
         ("tariff_instead_expired", "tariff_afterwards"),
     ):
         if name in given:
-            values[column] = await boxes.tariff_of(connection, given.text(name, 64).strip())
+            values[column] = await tariff_of(given.text(name, 64).strip())
     if "reseller_id" in given and call.portal.policy.has_resellers:
         values["reseller"] = _reseller_given(given)
     return values
@@ -224,7 +232,7 @@ async def create_account(call: Call) -> Answer:
         raise invalid("Login required")
     known = await _password(call)
     async with transaction(call.services.pool) as connection:
-        values = await _account_values(call, connection, known)
+        values = await values_of(call, known, partial(_tariff_of, call, connection))
         await call.portal.boxes.create(connection, values, "MAC address already in use")
     return told(True)
 
@@ -237,7 +245,7 @@ def _update(other: str) -> Any:
         known = await _password(call)
         async with transaction(call.services.pool) as connection:
             ids = await accounts_of(call, connection, other)
-            values = await _account_values(call, connection, known)
+            values = await values_of(call, known, partial(_tariff_of, call, connection))
             await call.portal.boxes.change(connection, ids, values)
         return told(True)
 

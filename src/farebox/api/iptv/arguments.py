@@ -33,13 +33,18 @@ Value = str | list[str]
 
 def identifiers_of(segment: str) -> tuple[str, ...]:
     """What a path names, without blanks and repeats. Raises InvalidError."""
-    if _UNSTORABLE.search(segment) or "�" in segment:
-        raise invalid("Invalid encoding")
-    named = (part.strip() for part in segment.split(","))
+    named = (part.strip() for part in storable(segment).split(","))
     found = tuple(dict.fromkeys(part for part in named if part))
     if len(found) > IDENTIFIERS_MAX:
         raise invalid("Too many identifiers")
     return found
+
+
+def storable(segment: str) -> str:
+    """A part of a path that is a name. Raises InvalidError."""
+    if _UNSTORABLE.search(segment) or "�" in segment:
+        raise invalid("Invalid encoding")
+    return segment
 
 
 async def read_body(request: HTTPRequest) -> dict[str, Value]:
@@ -63,6 +68,39 @@ async def read_body(request: HTTPRequest) -> dict[str, Value]:
         if any(_UNSTORABLE.search(text) for text in (name, *_texts(value))):
             raise invalid("Invalid encoding")
     return given
+
+
+async def read_object(request: HTTPRequest, *, texts: bool = False) -> dict[str, Any]:
+    """The members of a JSON object, as `texts` where asked for. Operator routes take no forms."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("", "application/json"):
+        raise HTTPException(status_code=415)
+    try:
+        body = (await request.body()).decode()
+        given = _decode(body) if body else {}
+        is_bad = _unstorable(given)
+    except UnicodeDecodeError:
+        raise invalid("Invalid encoding") from None
+    except (ValueError, RecursionError):
+        raise invalid("Malformed body") from None
+    if is_bad:
+        raise invalid("Invalid encoding")
+    if not isinstance(given, dict):
+        raise invalid("Malformed body")
+    if not given:
+        raise invalid(f"HTTP {request.method} data is empty")
+    if texts and not all(isinstance(value, str) for value in given.values()):
+        raise invalid("Malformed body")
+    return given
+
+
+def _unstorable(value: object) -> bool:
+    """Whether something in a value of any depth cannot be kept."""
+    if isinstance(value, dict):
+        return any(_unstorable(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return any(_unstorable(one) for one in value)
+    return isinstance(value, str) and _UNSTORABLE.search(value) is not None
 
 
 def _listed(pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
@@ -93,12 +131,13 @@ def _json(body: bytes) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise ValueError("no object")
     return {
-        name: [_scalar(one) for one in inner] if isinstance(inner, list) else _scalar(inner)
+        name: [scalar(one) for one in inner] if isinstance(inner, list) else scalar(inner)
         for name, inner in value.items()
     }
 
 
-def _scalar(value: object) -> str:
+def scalar(value: object) -> str:
+    """A value of JSON as a form would have it. Raises ValueError."""
     if isinstance(value, bool):
         return str(int(value))
     if not isinstance(value, str | int | float):
@@ -124,6 +163,8 @@ class Given:
         value = self.values.get(name, "")
         if isinstance(value, list) or (not may_control and _CONTROL.search(value)):
             raise invalid(f"Not valid {name}")
+        if _UNSTORABLE.search(value):
+            raise invalid("Invalid encoding")
         if len(value) > most:
             raise invalid(f"Value too long: {name}")
         return value
