@@ -2,7 +2,7 @@
 
 `python -m benchmarks.access_servers COUNT LOSS INITIAL WAIT_S` listens on COUNT ports, prints them
 as one line of JSON and then answers commands, a line each: `deaf N` and `hear N` for the Nth
-server, `report` for what happened. A datagram is lost with probability LOSS on the way in and on
+server, `obey N` for all to be deaf after N more requests, `report` for what happened. A datagram is lost with probability LOSS on the way in and on
 the way out. Packets are checked and signed by an encoder of its own, written from RFC 2865, 2869
 and 5176; a repeat (same source, identifier and authenticator) gets the first answer again and has
 no further effect. Every session holds the rate INITIAL until told otherwise.
@@ -37,6 +37,9 @@ class Session:
 class AccessServer(asyncio.DatagramProtocol):
     """One server."""
 
+    # How many more requests all servers together obey.
+    left = 1 << 60
+
     def __init__(self, loss: float, initial: str, wait_s: float, seed: int) -> None:
         self.is_deaf = False
         self.counted: Counter[str] = Counter()
@@ -59,7 +62,7 @@ class AccessServer(asyncio.DatagramProtocol):
         """Loses, refuses or obeys a request."""
         self.counted["datagrams"] += 1
         self._count_waiting(data[1])
-        if self.is_deaf or self._chance() < self._loss:
+        if self.is_deaf or AccessServer.left <= 0 or self._chance() < self._loss:
             return
         key = addr, data[:20]
         known = self._answers.get(key)
@@ -107,6 +110,7 @@ class AccessServer(asyncio.DatagramProtocol):
             return _answer(data, 41)
         rate = attributes[26][6:].decode() if attributes[26][:5] == _RATE else ""
         self.counted["requests"] += 1
+        AccessServer.left -= 1
         if rate == session.rate:
             self.counted["again"] += 1
         else:
@@ -166,8 +170,10 @@ async def main() -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := (await reader.readline()).decode().split():
-        if line[0] != "report":
+        if line[0] in ("deaf", "hear"):
             servers[int(line[1])].is_deaf = line[0] == "deaf"
+        if line[0] == "obey":
+            AccessServer.left = int(line[1])
         _say([server.report() for server in servers] if line[0] == "report" else "done")
 
 
