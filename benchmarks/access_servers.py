@@ -2,10 +2,11 @@
 
 `python -m benchmarks.access_servers COUNT LOSS INITIAL WAIT_S` listens on COUNT ports, prints them
 as one line of JSON and then answers commands, a line each: `deaf N` and `hear N` for the Nth
-server, `obey N` for all to be deaf after N more requests, `report` for what happened. A datagram is lost with probability LOSS on the way in and on
-the way out. Packets are checked and signed by an encoder of its own, written from RFC 2865, 2869
-and 5176; a repeat (same source, identifier and authenticator) gets the first answer again and has
-no further effect. Every session holds the rate INITIAL until told otherwise.
+server, `obey N` for all to be deaf after N more requests, `report` for what happened. A datagram is
+lost with probability LOSS on the way in and on the way out. Packets are checked and signed by an
+encoder of its own, written from RFC 2865, 2869 and 5176; a repeat (same source, identifier and
+authenticator) gets the first answer again and has no further effect. Every session holds the rate
+INITIAL until told otherwise.
 """
 
 import asyncio
