@@ -1,16 +1,16 @@
 """Boxes that sign in and fetch their events (iptv.md 3.13, 4.2).
 
 The first box that signs in for an account is its box until the binding is taken back. Every cause
-of a refusal is told in the same words. A poll is one statement, and a second one where it takes an
-event with it; that the box was seen is noted and written later. A box that waits for an event holds
-no connection: what commits events wakes it, on every server. It waits once: its next poll ends the
-wait of the one before.
+of a refusal is told in the same words. Polls that come at once share a statement, and a second one
+where they take events with them; that a box was seen is noted and written later. A box that waits
+for an event holds no connection: what commits events wakes it, on every server. It waits once: its
+next poll ends the wait of the one before.
 """
 
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import msgspec
 from farebox.domain.errors import ConflictError, NotFoundError, UnauthorizedError
 from farebox.engine.attempts import Restraint
 from farebox.engine.boxes import Boxes
+from farebox.engine.gathering import Gathering
 from farebox.engine.passwords import Passwords
 from farebox.engine.sightings import Sightings
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
@@ -72,6 +73,8 @@ class Polls:
         # Whether an account without a password is known by its address.
         self._knows_addresses = knows_addresses
         self._waiting: dict[int, asyncio.Event] = {}
+        self._look: Gathering[tuple[bytes, int], Any] = Gathering(self._look_at)
+        self._take: Gathering[int, bool] = Gathering(self._take_all)
 
     async def sign_in(self, said: SignIn) -> str:
         """A token that replaces the box's others. UnauthorizedError, ConflictError."""
@@ -141,27 +144,37 @@ class Polls:
 
     async def _deliver(self, asked: Poll) -> Any:
         """The state of an account with the event that it is given, if there is one."""
-        token, is_settled = _digest(asked.token), False
+        question, is_settled = (_digest(asked.token), asked.shown), False
         while True:
-            now_ms = self._clock()
-            async with storage_errors():
-                told = await self._pool.fetchrow(
-                    SQL.look, token, now_ms, asked.shown, self._is_billing
-                )
+            told = await self._look(question)
             if told is None:
                 raise _unauthorized()
             if told["is_due"] and not is_settled:
                 async with transaction(self._pool) as connection:
                     await self._boxes.hold(connection, [told["id"]])
                 is_settled = True
-            elif told["event_id"] is None or await self._take(told["event_id"], now_ms):
+            elif told["event_id"] is None or await self._take(told["event_id"]):
                 self._note(told, asked)
                 return told
 
-    async def _take(self, event: int, now_ms: int) -> bool:
-        """Whether the event is this poll's; another one may have come first."""
+    async def _look_at(self, asked: Sequence[tuple[bytes, int]]) -> list[Any]:
+        """What polls with these tokens answer; nothing for those that are nobody's."""
+        tokens, shown = [one[0] for one in asked], [one[1] for one in asked]
         async with storage_errors():
-            return await self._pool.fetchval(SQL.take, event, now_ms) is not None
+            rows = await self._pool.fetch(SQL.look, tokens, self._clock(), shown, self._is_billing)
+        by_place = {row["place"]: row for row in rows}
+        return [by_place.get(place) for place in range(1, len(asked) + 1)]
+
+    async def _take_all(self, events: Sequence[int]) -> list[bool]:
+        """Which events are these polls'; others may have come first."""
+        async with storage_errors():
+            rows = await self._pool.fetch(SQL.take, sorted({*events}), self._clock())
+        left = {row["id"] for row in rows}
+        mine = []
+        for event in events:
+            mine.append(event in left)
+            left.discard(event)
+        return mine
 
     def _note(self, told: Any, asked: Poll) -> None:
         version = asked.version or told["version"]

@@ -32,9 +32,9 @@ update iptv.account
 select id from iptv.account where token_hash = $1 and token_expires_at_ms > $2
 
 -- name: look
--- What a poll answers: the head of the queue, unless the box shows it already. Whether something is
+-- What polls answer: the head of the queue, unless the box shows it already. Whether something is
 -- due to the account, which has to be written first.
-select a.id, a.status, a.additional_services_on, a.restricted, a.disabled, a.ip, a.version,
+select w.place, a.id, a.status, a.additional_services_on, a.restricted, a.disabled, a.ip, a.version,
        (coalesce(a.tariff_expires_at_ms <= $2, false)
         or ($4 and a.end_at_ms is not null and a.end_at_ms <= $2
             and a.ended_by_ms is distinct from a.end_at_ms)
@@ -42,22 +42,25 @@ select a.id, a.status, a.additional_services_on, a.restricted, a.disabled, a.ip,
                     where s.account = a.id and s.expires_at_ms <= $2)) as is_due,
        q.msgs, h.id as event_id, h.event, h.msg, h.param1, h.need_confirm, h.reboot_after_ok,
        h.auto_hide_timeout, h.created_at_ms
-  from iptv.account a
+  from unnest($1::bytea[], $3::bigint[]) with ordinality w (token, shown, place)
+  join iptv.account a on a.token_hash = w.token and a.token_expires_at_ms > $2
  cross join lateral (
    select count(*) as msgs, (array_agg(e.id order by e.priority, e.id))[1] as head
      from iptv.event e
     where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2) q
-  left join iptv.event h on h.id = q.head and h.id <> $3
- where a.token_hash = $1 and a.token_expires_at_ms > $2
+  left join iptv.event h on h.id = q.head and h.id <> w.shown
 
 -- name: take
--- An event is given to a box; what needs no confirmation has ended by that. Of polls that come at
+-- Events are given to boxes; what needs no confirmation has ended by that. Of polls that come at
 -- once, one gets it.
-update iptv.event
-   set sent_at_ms = coalesce(sent_at_ms, $2),
-       ended_at_ms = case when need_confirm then null else $2::bigint end
- where id = $1 and ended_at_ms is null and expires_at_ms > $2
-returning id
+update iptv.event e
+   set sent_at_ms = coalesce(e.sent_at_ms, $2),
+       ended_at_ms = case when e.need_confirm then null else $2::bigint end
+  from (select id from iptv.event
+         where id = any($1::bigint[]) and ended_at_ms is null and expires_at_ms > $2
+         order by id for update) l
+ where e.id = l.id
+returning e.id
 
 -- name: confirm
 -- Ends an event of a box; one that has ended stays as it is.
