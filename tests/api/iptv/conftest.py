@@ -83,10 +83,12 @@ def authorization(by: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(database: str, folder: Any, clock: SettableClock) -> AsyncIterator[Api]:
+async def opened(
+    database: str, folder: Any, clock: SettableClock, **more: str
+) -> AsyncIterator[Api]:
     """The application as a demonstration has it."""
     settings, _ = from_environment(
-        {"FAREBOX_DATABASE_URL": database, "FAREBOX_DATA_DIR": str(folder)}
+        {"FAREBOX_DATABASE_URL": database, "FAREBOX_DATA_DIR": str(folder), **more}
     )
     async with open_services(settings, clock=clock) as services:
         await load_portal(services.pool, clock())
