@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from farebox.domain.errors import InvalidError, UnavailableError
 from farebox.jobs import Worker
 from farebox.outbound.mail import Mailer, check_url
+from farebox.outbound.reach import Reach, RefusedError
 from farebox.storage import outbox
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
@@ -160,7 +161,7 @@ async def test_a_secret_never_travels_in_the_clear(
         ("550 no such user", "", InvalidError),
         ("450 mailbox busy", "", UnavailableError),
         ("", "451 try later", UnavailableError),
-        ("", "554 looks like spam", UnavailableError),
+        ("", "554 looks like spam", InvalidError),
     ],
 )
 async def test_refusals(
@@ -171,10 +172,22 @@ async def test_refusals(
     data: str,
     expected: type[Exception],
 ) -> None:
-    """A recipient refused for good is hopeless; everything else may succeed later."""
+    """What is refused for good is hopeless; everything else may succeed later."""
     server.box.refuse_recipient, server.box.refuse_data = recipient, data
     with pytest.raises(expected):
         await mailer(server, kind, clock).send("a@example.com", "s", "t")
+
+
+async def test_a_server_where_none_may_be(server: Server, kind: str, clock: SettableClock) -> None:
+    """A private address is refused before anything is said, unless it is listed by name."""
+    made = mailer(server, kind, clock, reach=Reach())
+    with pytest.raises(RefusedError):
+        await made.send("a@example.com", "s", "t")
+    listed = Reach((), [f"localhost:{server.port}"])
+    made = mailer(server, kind, clock, reach=listed)
+    await made.send("a@example.com", "s", "t", name="farebox-17")
+    [message] = server.box.messages
+    assert "<farebox-17@vend.example>" == message["Message-ID"]
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,8 @@ from pathlib import Path
 import pytest
 
 from farebox.domain.errors import InvalidError, UnavailableError
-from farebox.outbound.webhook import (
-    ANSWER_BYTES_MAX,
-    Reply,
-    Webhook,
-    check_url,
-    is_public,
-    signature,
-)
+from farebox.outbound.reach import is_public
+from farebox.outbound.webhook import ANSWER_BYTES_MAX, Reply, Webhook, check_url, signature
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 SECRET = b"shared secret"
@@ -144,6 +138,17 @@ async def test_addresses_that_are_refused(
         await webhook.post(url.format(port=receiver.port), b"{}", {})
     await webhook.close()
     assert [] == receiver.requests
+
+
+async def test_a_listed_target_is_reached(receiver: Receiver) -> None:
+    """A host and port, as they are written, without TLS; nothing else there."""
+    webhook = Webhook(targets=[f"127.0.0.1:{receiver.port}"])
+    assert Reply(200, "taken") == await webhook.post(receiver.url, b"{}", {})
+    for url in (f"http://localhost:{receiver.port}/", "http://127.0.0.1:1/"):
+        with pytest.raises(InvalidError):
+            await webhook.post(url, b"{}", {})
+    await webhook.close()
+    assert 1 == len(receiver.requests)
 
 
 @pytest.mark.parametrize(

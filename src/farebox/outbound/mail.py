@@ -2,11 +2,13 @@
 
 The address is `smtp://[user:password@]host[:587]` (STARTTLS when offered, required with a password
 and with `?starttls=required`) or `smtps://…[:465]` (TLS from the first byte). Certificates are
-checked. A refused recipient or an ill-formed message raises InvalidError, because no further
-attempt helps; everything else raises UnavailableError. It keeps nothing and repeats nothing: that
-is the outbox's work.
+checked. What the server refuses for good (5xx of a sender, a recipient or a message) raises
+RefusedError, and an ill-formed message InvalidError, because no further attempt helps; everything
+else raises UnavailableError, also a password that is wrong, which its owner may mend. It keeps
+nothing and repeats nothing: that is the outbox's work.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
@@ -17,13 +19,17 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from farebox.domain.errors import InvalidError, UnavailableError
+from farebox.outbound.reach import Reach, RefusedAddressError, RefusedError
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _STARTTLS: dict[str, bool | None] = {"auto": None, "required": True, "never": False}
 
 
 class Mailer:
-    """Sends as `sender` through the server at `url`; ValueError for an address it cannot use."""
+    """Sends as `sender` through the server at `url`; ValueError for an address it cannot use.
+
+    With `reach` the server must be somewhere where connections may go.
+    """
 
     def __init__(
         self,
@@ -33,15 +39,17 @@ class Mailer:
         *,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = 20.0,
+        reach: Reach | None = None,
     ) -> None:
         parts = check_url(url)
         user, password = parts.username, parts.password
         wanted = parse_qs(parts.query).get("starttls", ["auto"])[0]
         self._clock = clock
         self._sender = sender
+        self._reach = reach
+        self._port: int = parts.port or _PORTS[parts.scheme]
         self._options: dict[str, Any] = {
             "hostname": parts.hostname,
-            "port": parts.port or _PORTS[parts.scheme],
             "username": unquote(user) if user else None,
             "password": unquote(password) if password else None,
             "use_tls": parts.scheme == "smtps",
@@ -53,18 +61,28 @@ class Mailer:
         if parts.scheme == "smtps":
             self._options["start_tls"] = False
 
-    async def send(self, to: str, subject: str, text: str, html: str | None = None) -> None:
-        """Hand one message to the server; returns when the server has taken it."""
-        message = self._message(to, subject, text, html)
+    async def send(
+        self, to: str, subject: str, text: str, html: str | None = None, *, name: str | None = None
+    ) -> None:
+        """Hand one message to the server; returns when the server has taken it.
+
+        `name` is what its Message-ID begins with, the same in every attempt.
+        """
+        message = self._message(to, subject, text, html, name)
         try:
-            await aiosmtplib.send(message, **self._options)
+            if self._reach is None:
+                await aiosmtplib.send(message, port=self._port, **self._options)
+                return
+            async with asyncio.timeout(self._options["timeout"]):
+                opened = await self._reach.connect(self._options["hostname"], self._port)
+            await aiosmtplib.send(message, sock=opened, **self._options)
+        except RefusedAddressError as error:
+            raise RefusedError(str(error)) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
-            refusals = error.recipients
-            if all(refusal.code >= 500 for refusal in refusals):
-                raise InvalidError(
-                    f"The mail server refuses {to}: {refusals[0].message}"
-                ) from error
-            raise UnavailableError(f"The mail server defers {to}: {refusals[0].message}") from error
+            refusal = error.recipients[0]
+            raise _refusal(f"refuses {to}", refusal.code, refusal.message) from error
+        except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
+            raise _refusal("refuses the message", error.code, error.message) from error
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             raise UnavailableError(f"The mail was not taken: {error}") from error
 
@@ -76,7 +94,9 @@ class Mailer:
             raise InvalidError(f"The mail has no {error.args[0]}") from None
         await self.send(to, subject, text, payload.get("html"))
 
-    def _message(self, to: str, subject: str, text: str, html: str | None) -> EmailMessage:
+    def _message(
+        self, to: str, subject: str, text: str, html: str | None, name: str | None
+    ) -> EmailMessage:
         message = EmailMessage()
         try:
             message["From"] = self._sender
@@ -85,13 +105,21 @@ class Mailer:
         except ValueError as error:
             raise InvalidError(f"The mail has an ill-formed header: {error}") from error
         message["Date"] = formatdate(self._clock() / 1000, usegmt=True)
-        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2].rstrip(">"))
+        domain = self._sender.rpartition("@")[2].rstrip(">")
+        message["Message-ID"] = f"<{name}@{domain}>" if name else make_msgid(domain=domain)
         # Answers of holiday robots would come back to an address that nobody reads.
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
         if html is not None:
             message.add_alternative(html, subtype="html")
         return message
+
+
+def _refusal(what: str, code: int, said: str) -> RefusedError | UnavailableError:
+    """What a server's word means: 5xx is for good."""
+    if code >= 500:
+        return RefusedError(f"The mail server {what}: {code} {said}", code)
+    return UnavailableError(f"The mail server {what} for now: {code} {said}")
 
 
 def check_url(url: str) -> SplitResult:

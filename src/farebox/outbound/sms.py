@@ -3,17 +3,18 @@
 Address, headers and body may hold `{number}`, `{text}`, `{messageId}` and `{sender}`, escaped as
 the content type wants. The address is checked where the connection is made, as for webhooks;
 redirects are not followed, 64 KiB of the answer are read, five seconds waited. A refusal raises
-InvalidError, everything that may pass by itself UnavailableError.
+RefusedError with the gateway's status, everything that may pass by itself UnavailableError.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from farebox.domain.errors import InvalidError, UnavailableError
+from farebox.outbound.reach import RefusedError
 from farebox.outbound.webhook import Webhook
 
 TIMEOUT_S: Final = 5.0
@@ -32,9 +33,9 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
 class Sms:
     """Sends through gateways."""
 
-    def __init__(self, networks: tuple[str, ...] = ()) -> None:
-        """Listed networks may be private and without TLS."""
-        self._webhook = Webhook(networks, timeout_s=TIMEOUT_S)
+    def __init__(self, networks: Sequence[str] = (), targets: Sequence[str] = ()) -> None:
+        """Listed networks, and targets (`host:port`), may be private and without TLS."""
+        self._webhook = Webhook(networks, targets=targets, timeout_s=TIMEOUT_S)
 
     async def close(self) -> None:
         """Lets go of the connections."""
@@ -51,7 +52,7 @@ class Sms:
         if reply.status >= 500:
             raise UnavailableError(f"The gateway answers {reply.status}")
         if reply.status >= 400 or not _holds(reply.text, gateway.success_pattern):
-            raise InvalidError(f"{reply.status}: {reply.text[:400]}", "gateway_rejected")
+            raise RefusedError(f"{reply.status}: {reply.text[:400]}", reply.status)
 
 
 def _put(text: str, values: Mapping[str, str], spelled: Any) -> str:

@@ -15,13 +15,14 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from farebox.domain.errors import InvalidError, UnavailableError
+from farebox.outbound.reach import REFUSED, Reach, RefusedAddressError
 
 ANSWER_BYTES_MAX: Final = 65_536
 TIMEOUT_S: Final = 10.0
@@ -31,12 +32,8 @@ RESERVED_HEADERS: Final = frozenset((
     "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive", "idempotency-key",
     "x-signature",
 ))  # fmt: skip
+_PORTS: Final = {"http": 80, "https": 443}
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
-_REFUSED: Final = "the address is not a public one"
-# Addresses of this network carry one of the old kind in their last four bytes.
-_NAT64: Final = ip_network("64:ff9b::/96")
-
-Address = IPv4Address | IPv6Address
 
 
 class Reply(NamedTuple):
@@ -44,10 +41,6 @@ class Reply(NamedTuple):
 
     status: int
     text: str
-
-
-class RefusedAddressError(OSError):
-    """The connection would have gone where none may go."""
 
 
 def check_url(url: str) -> None:
@@ -70,31 +63,21 @@ def signature(body: bytes, secret: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the internet, whatever it is wrapped in."""
-    inner: Address | None = None
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-        elif address.teredo is not None:
-            inner = address.teredo[1]
-    if inner is not None:
-        return is_public(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
 class Webhook:
-    """Posts through connections of its own; listed networks may be private and without TLS."""
+    """Posts through connections of its own.
+
+    Listed networks, and targets (`host:port`), may be private and without TLS.
+    """
 
     def __init__(
         self,
         networks: Sequence[str] = (),
         *,
+        targets: Sequence[str] = (),
         timeout_s: float = TIMEOUT_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._networks = [ip_network(one) for one in networks]
+        self._reach = Reach(networks, targets)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._tls = tls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
@@ -109,7 +92,7 @@ class Webhook:
             sent["X-Signature"] = signature(body, secret)
         try:
             check_url(url)
-            session = self._session(urlsplit(url).scheme)
+            session = self._session(self._way(url))
             async with session.post(url, data=body, headers=sent, allow_redirects=False) as answer:
                 start = await _start(answer.content)
                 return Reply(answer.status, start.decode("utf-8", "replace"))
@@ -121,30 +104,32 @@ class Webhook:
         for session in self._sessions.values():
             await session.close()
 
-    def _session(self, scheme: str) -> aiohttp.ClientSession:
-        if scheme not in self._sessions:
-            is_open = scheme == "https"
+    def _way(self, url: str) -> str:
+        """How an address is reached: by its scheme, or as a target that was listed."""
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+        return "target" if self._reach.has_target(parts.hostname or "", port) else parts.scheme
+
+    def _session(self, way: str) -> aiohttp.ClientSession:
+        if way not in self._sessions:
             self._tls = self._tls or ssl.create_default_context()
-            self._sessions[scheme] = aiohttp.ClientSession(
+            self._sessions[way] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=self._tls, limit=64, socket_factory=lambda to: self._socket(to, is_open)
+                    ssl=self._tls, limit=64, socket_factory=lambda to: self._socket(to, way)
                 ),
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
-        return self._sessions[scheme]
+        return self._sessions[way]
 
-    def _socket(self, to: Any, is_open: bool) -> socket.socket:
-        """A socket for an address that may be connected to; `is_open`: also a public one."""
+    def _socket(self, to: Any, way: str) -> socket.socket:
+        """A socket for an address that may be connected to, with TLS a public one, too."""
         family, kind, protocol, _, where = to
         address = ip_address(where[0].partition("%")[0])
-        if not (self._is_listed(address) or (is_open and is_public(address))):
-            raise RefusedAddressError(_REFUSED)
+        if way != "target" and not self._reach.is_open(address, is_safe=way == "https"):
+            raise RefusedAddressError(REFUSED)
         return socket.socket(family, kind, protocol)
-
-    def _is_listed(self, address: Address) -> bool:
-        return any(address.version == one.version and address in one for one in self._networks)
 
 
 async def _start(content: aiohttp.StreamReader) -> bytes:
@@ -161,7 +146,7 @@ def _spelled(error: Exception) -> InvalidError | UnavailableError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, RefusedAddressError):
-            return InvalidError(_REFUSED)
+            return InvalidError(REFUSED)
         cause = cause.__cause__ or getattr(cause, "os_error", None)
     if isinstance(error, asyncio.TimeoutError):
         return UnavailableError("no answer in time")
