@@ -142,7 +142,12 @@ def fault_of(answer: httpx.Response) -> str | None:
 async def portal(databases: Databases, folder: Path) -> AsyncIterator[Api]:
     """The application with refusals that have statuses."""
     clock = SettableClock()
-    async with opened(databases.create(), folder, clock, FAREBOX_IPTV_ERROR_STATUS="http") as api:
+    settings = {
+        "FAREBOX_IPTV_ERROR_STATUS": "http",
+        # A machine that stands still for a moment is no fault of the calls.
+        "FAREBOX_STATEMENT_TIMEOUT_MS": "60000",
+    }
+    async with opened(databases.create(), folder, clock, **settings) as api:
         yield api
 
 
