@@ -76,6 +76,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     device_commands: tuple[str, ...] = DEVICE_COMMANDS
     # Private networks that webhooks may reach, without TLS too.
     webhook_networks: tuple[str, ...] = ()
+    # Attributes of RADIUS beside our own, in the usual format; None: no others.
+    isp_dictionary: Path | None = None
+    # Waits after a device of the network was silent, in seconds, before it is asked again.
+    isp_coa_delays: tuple[int, ...] = (30, 120, 600, 1800, 7200)
+    # Where gateways and mail servers of the provider's accounts may be, without TLS too.
+    isp_private_targets: tuple[str, ...] = ()
     access_log: bool = False
     # http: refusals of the PBX family have HTTP statuses of their own; compat: most have 200.
     pbx_error_status: str = "http"
@@ -203,6 +209,27 @@ def _commands(value: str) -> tuple[str, ...]:
     return names
 
 
+def _folder(value: str) -> Path:
+    path = Path(value).expanduser().absolute()
+    if not path.is_dir():
+        raise ValueError("a folder")
+    return path
+
+
+def _delays(value: str) -> tuple[int, ...]:
+    entries = _list(value)
+    if not 1 <= len(entries) <= 20 or not all(re.fullmatch(r"\d{1,6}", one) for one in entries):
+        raise ValueError("one to twenty numbers of seconds, separated by commas")
+    return tuple(int(entry) for entry in entries)
+
+
+def _targets(value: str) -> tuple[str, ...]:
+    entries = _list(value)
+    if not all(re.fullmatch(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", one) for one in entries):
+        raise ValueError("host:port, separated by commas")
+    return tuple(entry.lower().replace("[", "").replace("]", "") for entry in entries)
+
+
 def _zone(value: str) -> str:
     try:
         zone(value)
@@ -269,6 +296,9 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "offline_after_s": _whole(60, 31_536_000),
     "device_commands": _commands,
     "webhook_networks": _networks,
+    "isp_dictionary": _folder,
+    "isp_coa_delays": _delays,
+    "isp_private_targets": _targets,
     "access_log": _flag,
     "pbx_error_status": _error_status,
     "pbx_cdr_max_days": _whole(1, 3660),

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from farebox.domain.attributes import find
+from farebox.domain.attributes import belongs, find, learn
 from farebox.domain.radius_packets import (
     COA,
     HEAD_BYTES,
@@ -82,3 +82,46 @@ def test_values_have_the_type_of_their_attribute() -> None:
         assert attribute is not None
         with pytest.raises(ValueError, match=r".+"):
             content_of(attribute, value)
+
+
+DICTIONARY = """
+VENDOR    Nearby  4711   # a maker
+BEGIN-VENDOR  Nearby
+ATTRIBUTE Nearby-Speed    1  string
+ATTRIBUTE Nearby-Lanes    0x02  integer
+ATTRIBUTE Nearby-Blob     3  octets[4]
+ATTRIBUTE Nearby-Nested   4.1  string
+ATTRIBUTE Nearby-Large    5  integer64
+VALUE     Nearby-Lanes    Two  2
+END-VENDOR    Nearby
+ATTRIBUTE NAS-IPv6-Address  95  ipv6addr
+ATTRIBUTE User-Name  99  string
+"""
+
+
+def test_a_dictionary_is_added() -> None:
+    """Its attributes are known from then on, their vendor too; what is known is not replaced."""
+    assert 3 == learn(DICTIONARY)
+    assert 0 == learn(DICTIONARY)
+    told = {}
+    for name, value in (("nearby-speed", "1M"), ("Nearby-Lanes", "2"), ("Nearby-Blob", "0x00ff")):
+        attribute = find(name)
+        assert attribute is not None
+        told[name] = content_of(attribute, value)
+    assert [(4711, 1, b"1M"), (4711, 2, bytes([0, 0, 0, 2])), (4711, 3, b"\x00\xff")] == [
+        *told.values()
+    ]
+    assert (True, False) == (belongs("Nearby-Speed", "NEARBY"), belongs("Nearby-Speed", "mikrotik"))
+    assert (None, None) == (find("Nearby-Nested"), find("Nearby-Large"))
+    user = find("User-Name")
+    assert user is not None
+    assert 1 == user.number
+
+
+@pytest.mark.parametrize(
+    "line", ["ATTRIBUTE X", "VENDOR V number", "BEGIN-VENDOR Nobody", "ATTRIBUTE X one string"]
+)
+def test_a_dictionary_that_cannot_be_read(line: str) -> None:
+    """The line is named."""
+    with pytest.raises(ValueError, match="line 2: "):
+        learn(f"# a dictionary\n{line}")

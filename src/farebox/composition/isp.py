@@ -1,15 +1,21 @@
 """The internet provider's part: its bundle of use-cases, jobs, and the far sides of a demo."""
 
+from pathlib import Path
+
 from farebox.composition.ground import Ground, Part
+from farebox.domain import attributes
 from farebox.engine import provider
 from farebox.engine.moving import SWEEP_S
 from farebox.jobs import MovingClock
 from farebox.outbound.simulators import Simulators
+from farebox.settings import SettingsError
 
 
 async def compose(ground: Ground) -> Part:
     """The bundle, with stubs in the place of gateways and access servers where that is set."""
     settings, stack = ground.settings, ground.stack
+    if settings.isp_dictionary is not None:
+        _learn(settings.isp_dictionary)
     simulators = None
     if settings.simulates:
         simulators = Simulators()
@@ -22,6 +28,8 @@ async def compose(ground: Ground) -> Part:
         ground.attempts,
         moving=MovingClock(ground.clock),
         networks=settings.webhook_networks,
+        targets=settings.isp_private_targets,
+        delays_ms=[delay_s * 1000 for delay_s in settings.isp_coa_delays],
         simulators=simulators,
     )
     stack.push_async_callback(made.sms.close)
@@ -35,3 +43,12 @@ async def compose(ground: Ground) -> Part:
         handlers=made.handlers,
         chores={"moves": (SWEEP_S, made.moves.apply_due)},
     )
+
+
+def _learn(folder: Path) -> None:
+    """Adds the dictionaries of a folder, in the order of their names."""
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        try:
+            attributes.learn(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SettingsError(f"FAREBOX_ISP_DICTIONARY: {path.name}: {error}") from None

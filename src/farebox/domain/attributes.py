@@ -1,15 +1,19 @@
 """Attributes of RADIUS that the product knows: vendor, number and type, and whose they are.
 
 A small dictionary of our own (RFC 2865, 2866, 2869, 5176 as far as they are used here, mikrotik,
-WISPr). Names are compared without regard to case. It encodes nothing.
+WISPr), to which a process may add others when it starts, from files in the usual format of RADIUS
+servers. Names are compared without regard to case. It encodes nothing.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 
 class Attribute(NamedTuple):
-    """An attribute: 0 is the vendor of the standards; type is `text`, `integer`, `address` or
-    `address6`."""
+    """An attribute; 0 is the vendor of the standards.
+
+    Its type is `text`, `integer`, `address`, `address6` or `octets`.
+    """
 
     name: str
     vendor: int
@@ -21,6 +25,10 @@ MIKROTIK: Final = 14988
 WISPR: Final = 14122
 FREERADIUS: Final = 11344
 _VENDORS: Final = {"": 0, "ietf": 0, "mikrotik": MIKROTIK, "wispr": WISPR}
+_TYPES: Final = {
+    "string": "text", "octets": "octets", "integer": "integer", "date": "integer",
+    "ipaddr": "address", "ipv6addr": "address6",
+}  # fmt: skip
 GENERIC: Final = "generic"
 
 _TABLE: Final = {
@@ -68,6 +76,43 @@ def _read() -> dict[str, Attribute]:
 
 
 KNOWN: Final = _read()
+
+
+def learn(text: str) -> int:
+    """Adds the attributes of a dictionary's text, and tells how many; known names stay as they are.
+
+    ValueError names the line that cannot be read. Named values, nested attributes, other files and
+    attributes of other types are passed over.
+    """
+    vendors = dict(_VENDORS)
+    found = {
+        attribute.name.lower(): attribute
+        for attribute in _attributes(text, vendors)
+        if attribute.name.lower() not in KNOWN
+    }
+    _VENDORS.update(vendors)
+    KNOWN.update(found)
+    return len(found)
+
+
+def _attributes(text: str, vendors: dict[str, int]) -> Iterator[Attribute]:
+    vendor = 0
+    for place, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        word = words[0].upper() if words else ""
+        try:
+            if word == "VENDOR":
+                vendors[words[1].lower()] = int(words[2], 0)
+            elif word == "BEGIN-VENDOR":
+                vendor = vendors[words[1].lower()]
+            elif word == "END-VENDOR":
+                vendor = 0
+            elif word == "ATTRIBUTE" and "." not in words[2]:
+                number, kind = int(words[2], 0), _TYPES.get(words[3].lower().partition("[")[0])
+                if kind is not None and 0 < number < 256:
+                    yield Attribute(words[1], vendor, number, kind)
+        except (LookupError, ValueError):
+            raise ValueError(f"line {place}: {line.strip()}") from None
 
 
 def find(name: str) -> Attribute | None:

@@ -56,6 +56,8 @@ def content_of(attribute: Attribute, value: str) -> Content:
         content = IPv4Address(value).packed
     elif attribute.type == "address6":
         content = IPv6Address(value).packed
+    elif attribute.type == "octets" and value[:2].lower() == "0x":
+        content = bytes.fromhex(value[2:])
     else:
         content = value.encode()
     if not 1 <= len(content) <= (247 if attribute.vendor else 253):

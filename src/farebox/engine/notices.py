@@ -19,6 +19,7 @@ from farebox.engine.credentials import Account
 from farebox.engine.passwords_kept import unseal
 from farebox.engine.sealing import Sealer, about
 from farebox.outbound.mail import Mailer
+from farebox.outbound.reach import Reach, RefusedError
 from farebox.outbound.sms import Gateway, Sms
 from farebox.storage import outbox
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
@@ -49,15 +50,19 @@ class Notices:
 
     def __init__(
         self, pool: Pool, clock: Callable[[], int], moving: Callable[[], int], sealer: Sealer,
-        sms: Sms, simulators: Mapping[str, int],
+        sms: Sms, simulators: Mapping[str, int], reach: Reach,
     ) -> None:  # fmt: skip
-        """`moving` is the clock of jobs, which goes on where `clock` stands still."""
+        """`moving` is the clock of jobs, which goes on where `clock` stands still.
+
+        Mail servers are where connections may go by `reach`.
+        """
         self._pool = pool
         self._clock = clock
         self._moving = moving
         self._sealer = sealer
         self._sms = sms
         self._simulators = simulators
+        self._reach = reach
 
     async def require(self, account: str, channel: str) -> None:
         """UnavailableError unless the account, or one above it, can send."""
@@ -93,7 +98,7 @@ class Notices:
         async with transaction(self._pool) as connection:
             number = await self.put(connection, account.id, channel, notice)
         code, reason = await self._attempt(number)
-        if code == FAILED:
+        if code not in (PENDING, SENT, WAITING):
             raise InvalidError(reason, "gateway_rejected")
         return code
 
@@ -126,6 +131,8 @@ class Notices:
         try:
             async with asyncio.timeout(TRY_S):
                 await self._hand_over(row)
+        except RefusedError as refused:
+            return _code(refused.status), refused.message
         except InvalidError as refused:
             return FAILED, refused.message
         except (UnavailableError, TimeoutError) as failed:
@@ -142,8 +149,11 @@ class Notices:
         text = notices.fill(row["content"], self._secrets(row))
         if row["channel"] == "email":
             url = secret.replace(":0?", f":{self._simulators.get('smtp', 0)}?")
-            mailer = Mailer(url, sender["settings"]["from"], self._clock, timeout_s=TRY_S)
-            await mailer.send(row["recipient"], row["subject"], text)
+            mailer = Mailer(
+                url, sender["settings"]["from"], self._clock, timeout_s=TRY_S, reach=self._reach
+            )
+            name = f"farebox-isp-{row['id']}"
+            await mailer.send(row["recipient"], row["subject"], text, name=name)
             return
         given = msgspec.json.decode(secret)
         given["url"] = given["url"].replace(":0/", f":{self._simulators.get('sms', 0)}/")
@@ -167,3 +177,9 @@ class Notices:
             rows = await self._pool.fetch(SQL.log, number, channel)
         spelled = notices.fill if shows_secrets else notices.mask
         return [(row, spelled(row["content"], self._secrets(row))) for row in rows]
+
+
+def _code(status: int | None) -> str:
+    """The code of a refusal: the far side's own, unless it means something else here."""
+    own = "" if status is None else str(status)
+    return own if own and own not in (PENDING, SENT, WAITING, ABORTED) else FAILED

@@ -1,6 +1,6 @@
 """The internet provider's use-cases as one bundle, built once for a process."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,10 +26,11 @@ from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
-from farebox.engine.telling import Telling
+from farebox.engine.telling import DELAYS_MS, Telling
 from farebox.engine.usage import UsageBook
 from farebox.engine.zones import Zones
 from farebox.locks import Attempts
+from farebox.outbound.reach import Reach
 from farebox.outbound.simulators import Simulators
 from farebox.outbound.sms import Sms
 from farebox.storage.pool import Pool
@@ -78,21 +79,25 @@ def build(
     attempts: Callable[[str, tuple[int, int]], Attempts],
     *,
     moving: Callable[[], int],
-    networks: tuple[str, ...] = (),
+    networks: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    delays_ms: Sequence[int] = DELAYS_MS,
     simulators: Simulators | None = None,
 ) -> Provider:
     """The bundle, with secrets sealed by this key ring and calls counted by `attempts`.
 
-    Jobs are due by the `moving` clock; gateways in listed `networks` may be private.
+    Jobs are due by the `moving` clock; a silent device is asked again after `delays_ms`. Gateways
+    and mail servers in listed `networks`, or that are listed `targets`, may be private.
     """
-    sms = Sms((*networks, "127.0.0.1/32") if simulators else networks)
     ports = simulators.ports if simulators else {}
+    targets = [*targets, *(f"127.0.0.1:{port}" for port in ports.values())]
+    sms = Sms(networks, targets)
     sealer = Sealer(by_kid, PURPOSE)
     failures = Restraint(attempts("isp-credential", FAILURES))
     limits = Limits(attempts)
     metering = Metering(pool, clock)
     passwords = KeptPasswords(pool, clock, sealer, limits)
-    notices = Notices(pool, clock, moving, sealer, sms, ports)
+    notices = Notices(pool, clock, moving, sealer, sms, ports, Reach(networks, targets))
     credentials = Credentials(pool, clock, sealer, failures)
     network = Network(pool, clock, sealer, limits, ports)
     return Provider(
@@ -113,7 +118,7 @@ def build(
         departures=Departures(pool, clock),
         passwords=passwords,
         network=network,
-        telling=Telling(pool, clock, moving, network),
+        telling=Telling(pool, clock, moving, network, delays_ms),
         notices=notices,
         addressing=Addressing(pool, clock, notices, metering, passwords, limits),
         limits=limits,

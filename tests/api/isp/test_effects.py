@@ -528,7 +528,7 @@ def test_a_gateway_that_refuses_or_is_silent(fresh: Any) -> None:
         codes = await connection.fetch(
             "select status_code from isp.notification where id > 1 order by id"
         )
-        assert ["400", "502"] == [row[0] for row in codes]
+        assert ["422", "502"] == [row[0] for row in codes]
         jobs = "select count(*) from farebox.outbox where kind = 'isp.notice'"
         assert 3 == await connection.fetchval(jobs)
 
