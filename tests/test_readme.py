@@ -1,18 +1,20 @@
-"""Every command block of the README and of docs/operating.md, executed as it stands there."""
+"""Every command block of the README and of the pages in docs/, executed as it stands there."""
 
 import doctest
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Block, blocks, environment, serving
-from tests.servers import quick_folder
+from tests.commands import ROOT, Block, Serving, blocks, environment, serving
+from tests.servers import Databases, quick_folder
 
 README = ROOT / "README.md"
 OPERATING = ROOT / "docs" / "operating.md"
+PAGES = sorted({*ROOT.glob("docs/*.md")} - {OPERATING})
 # Numbers that depend on what was asked before.
 NUMBERED = ("voucherId", "redemptionId")
 
@@ -83,13 +85,49 @@ def test_the_readme_decides_in_process() -> None:
     assert test.examples
 
 
-def test_the_calls_that_run_prints_can_be_pasted() -> None:
-    """What `serve --demo` prints is two calls that validate and redeem with a working token."""
-    with quick_folder() as folder, serving("--demo", settings=_data(folder)) as server:
-        calls = re.findall(r"(?m)^curl (?:.*\\\n)*.*$", server.said)
+Demo = tuple[Serving, dict[str, str]]
 
-        answers = [json.loads(run(Block(0, "sh", call), folder)) for call in calls]
-        assert [True, True] == [answers[0]["valid"], answers[1]["redeemed"]]
+
+@pytest.fixture(scope="module")
+def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demonstration that is being served, and the settings by which commands reach it."""
+    dsn = databases.create()
+    settings = {"FAREBOX_DATABASE_URL": dsn, **_data(tmp_path_factory.mktemp("demo"))}
+    with serving("--demo", settings=settings) as server:
+        yield server, settings
+        server.stop()
+    databases.drop(dsn)
+
+
+def test_the_calls_that_run_prints_can_be_pasted(demo: Demo, tmp_path: Path) -> None:
+    """What `serve --demo` prints is two calls that validate and redeem with a working token."""
+    calls = re.findall(r"(?m)^curl (?:.*\\\n)*.*$", demo[0].said)
+
+    answers = [json.loads(run(Block(0, "sh", call), tmp_path)) for call in calls]
+    assert [True, True] == [answers[0]["valid"], answers[1]["redeemed"]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_pages_do_what_they_show(
+    page: Path, demo: Demo, empty_database: str, tmp_path: Path
+) -> None:
+    """Commands of a page work and its calls succeed on the demonstration; beginnings on nothing."""
+    server, settings = demo
+    printed = ""
+    for block in blocks(page):
+        if block.language == "sh":
+            text = re.sub(r"(http://127.0.0.1|localhost):8000", server.url, block.text)
+            text = text.replace("/etc/asterisk", str(tmp_path))
+            is_first = " bootstrap " in text
+            own = {"FAREBOX_DATABASE_URL": empty_database} if is_first else {}
+            printed = run(block._replace(text=text), tmp_path, **{**settings, **own})
+            if text.startswith("curl"):
+                told = json.loads(printed)
+                assert told.get("status", "OK") in ("OK", "success"), f"line {block.line}"
+        elif block.language == "json":
+            assert json.loads(block.text) == json.loads(printed), f"line {block.line}"
+        else:
+            assert block.language == "text", f"line {block.line}"
 
 
 def test_operating_does_what_it_shows(empty_database: str, redis_url: str, tmp_path: Path) -> None:
