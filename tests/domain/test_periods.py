@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox.domain.errors import InvalidError
-from farebox.domain.periods import Period, edge, period, written
+from farebox.domain.periods import DAY_S, EPOCH_S, Period, edge, period, written
 from farebox.domain.windows import zone, zone_names
 
 
 def spans(start: str, end: str, where: str = "Europe/Amsterdam") -> list[tuple[str, str]]:
     """The spans as UTC texts."""
-    found = Period(edge(start), edge(end, is_end=True)).spans(zone(where))
+    found = Period(edge(start), edge(end, is_end=True)).spans(where)
     return [
         (
             datetime.fromtimestamp(since / 1000, UTC).isoformat()[:19],
@@ -78,26 +78,27 @@ def test_membership_is_what_the_wall_shows(
     shown = instant.astimezone(zone(where)).replace(tzinfo=None, microsecond=0)
     at_ms = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     expected = asked.start.wall <= shown <= asked.end.wall
-    found = [span for span in asked.spans(zone(where)) if span[0] <= at_ms < span[1]]
+    found = [span for span in asked.spans(where) if span[0] <= at_ms < span[1]]
     assert expected == bool(found)
     assert len(found) <= 1
 
 
 @pytest.mark.parametrize(
-    ("start", "end"),
+    ("field", "start", "end"),
     [
-        ("2019-02-07", "2019-02-06"),
-        ("2019-02-07 10:00:01", "2019-02-07 10:00:00"),
-        ("2019-02-07T10:00:00+02:00", "2019-02-07T10:00:00+03:00"),
-        ("2019-02-07", "2022-02-08"),
-        ("2020-02-29", "2023-03-01"),
+        ("startDate", "2019-02-07", "2019-02-06"),
+        ("startDate", "2019-02-07 10:00:01", "2019-02-07 10:00"),
+        ("startDate", "2019-02-07T10:00:00+02:00", "2019-02-07T10:00:00+03:00"),
+        ("endDate", "2019-02-07", "2022-02-08"),
+        ("endDate", "2020-02-29", "2023-03-01"),
+        ("endDate", "0002-01-01", "9998-12-31"),
     ],
 )
-def test_what_is_no_period(start: str, end: str) -> None:
+def test_what_is_no_period(field: str, start: str, end: str) -> None:
     """Ends before starts, and more than three years, are refused."""
     with pytest.raises(InvalidError) as refused:
         period(edge(start), edge(end, is_end=True))
-    assert "invalid_range" == refused.value.code
+    assert ("invalid_range", [field]) == (refused.value.code, [*refused.value.fields])
 
 
 def test_three_years_are_a_period() -> None:
@@ -107,11 +108,36 @@ def test_three_years_are_a_period() -> None:
     period(edge("2019-02-07T10:00:00+02:00"), edge("2019-02-07T09:00:00+01:00"))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "days", "wall_s"),
+    [
+        ("2019-02-06", "2019-02-06", 1, DAY_S),
+        ("2019-02-06", "2022-02-06", 1097, 1097 * DAY_S),
+        ("2024-02-29", "2024-03-01 00:00", 2, DAY_S + 1),
+        ("2019-02-06 12:00", "2019-02-06 12:00:00", 1, 1),
+    ],
+)
+def test_both_ends_are_included(start: str, end: str, days: int, wall_s: int) -> None:
+    """To the second, on the wall; as instants a day wider, wherever it is."""
+    made = period(edge(start), edge(end, is_end=True))
+    (from_s, until_s), walls_s = made.instants_s, made.walls_s
+    assert (days, wall_s) == (len(made.days), walls_s[1] - walls_s[0])
+    assert (walls_s[0] - DAY_S, walls_s[1] + DAY_S) == (from_s + EPOCH_S, until_s + EPOCH_S)
+
+
+def test_a_period_between_instants() -> None:
+    """Instants bound it exactly, whatever the clock on the wall says."""
+    made = period(edge("2019-02-06T12:00:00Z"), edge("2019-02-06T13:00:00+01:00"))
+    (from_s, until_s), walls_s = made.instants_s, made.walls_s
+    assert 1 == until_s - from_s
+    assert (from_s - DAY_S, until_s + DAY_S) == (walls_s[0] - EPOCH_S, walls_s[1] - EPOCH_S)
+
+
 @pytest.mark.parametrize("day", ["0002-01-01", "9998-12-31"])
 def test_the_ends_of_the_calendar(day: str) -> None:
     """The first and the last day that can be told are periods in every zone."""
     asked = period(edge(day), edge(day, is_end=True))
-    assert all(len(asked.spans(zone(name))) == 1 for name in zone_names())
+    assert all(len(asked.spans(name)) == 1 for name in zone_names())
 
 
 @pytest.mark.parametrize(

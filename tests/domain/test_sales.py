@@ -1,13 +1,11 @@
-"""Periods and rates of sales (vending-commerce.md 4.12)."""
+"""Dates and rates of sales (vending-commerce.md 4.12)."""
 
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from farebox.domain.errors import InvalidError
-from farebox.domain.instants import parse
-from farebox.domain.sales import DAY_S, EPOCH_S, Rates, Today, later_by_months, period
+from farebox.domain.sales import Rates, Today, later_by_months
 
 RATES = Rates(
     "EUR",
@@ -45,46 +43,6 @@ RATES = Rates(
 def test_conversion(currency: str, day: int, total: int, expected: int) -> None:
     """A sum in the reporting currency."""
     assert expected == RATES.value(total, currency, day)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "field"),
-    [
-        ("2019-02-07", "2019-02-06", "startDate"),
-        ("2019-02-06 12:00:01", "2019-02-06 12:00", "startDate"),
-        ("2019-02-06T12:00:00Z", "2019-02-06T12:00:00+01:00", "startDate"),
-        ("2019-02-06", "2022-02-07", "endDate"),
-        ("0002-01-01", "9998-12-31", "endDate"),
-    ],
-)
-def test_refused_periods(start: str, end: str, field: str) -> None:
-    """Ends before it begins, or longer than three years."""
-    with pytest.raises(InvalidError) as caught:
-        period(parse(start), parse(end))
-    assert ("invalid_range", [field]) == (caught.value.code, [*caught.value.fields])
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "days", "wall_s"),
-    [
-        ("2019-02-06", "2019-02-06", 1, DAY_S),
-        ("2019-02-06", "2022-02-06", 1097, 1097 * DAY_S),
-        ("2024-02-29", "2024-03-01 00:00", 2, DAY_S + 1),
-        ("2019-02-06 12:00", "2019-02-06 12:00:00", 1, 1),
-    ],
-)
-def test_periods(start: str, end: str, days: int, wall_s: int) -> None:
-    """Both ends are included, to the second."""
-    made = period(parse(start), parse(end))
-    assert (days, wall_s) == (len(made.days), made.wall_until_s - made.wall_from_s)
-
-
-def test_a_period_between_instants() -> None:
-    """Instants bound it exactly, whatever the clock on the wall says."""
-    made = period(parse("2019-02-06T12:00:00Z"), parse("2019-02-06T13:00:00+01:00"))
-    assert 1 == made.until_s - made.from_s
-    assert made.from_s - DAY_S == made.wall_from_s - EPOCH_S
-    assert made.until_s + DAY_S == made.wall_until_s - EPOCH_S
 
 
 @pytest.mark.parametrize(

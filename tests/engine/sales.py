@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from farebox.domain.sales import Period, Today
+from farebox.domain.periods import Period
+from farebox.domain.sales import Today
 from farebox.domain.windows import zone
 from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate
 from farebox.storage.pool import Pool
@@ -109,12 +110,7 @@ class Slow:
         ]
 
     def _during(self, chosen: Selection, period: Period) -> list[Sale]:
-        return [
-            one
-            for one in self._chosen(chosen)
-            if period.from_s <= one.at_ms // 1000 < period.until_s
-            and period.wall_from_s <= _wall_s(one.wall) < period.wall_until_s
-        ]
+        return [one for one in self._chosen(chosen) if _is_during(one, period)]
 
     async def daily(self, chosen: Selection, period: Period) -> list[Daily]:
         """By currency, then day."""
@@ -172,5 +168,9 @@ def _today(zone_name: str, now_ms: int) -> Today:
     )
 
 
-def _wall_s(wall: datetime) -> int:
-    return (wall - datetime(1, 1, 1)) // timedelta(seconds=1)  # noqa: DTZ001
+def _is_during(one: Sale, period: Period) -> bool:
+    moment = EPOCH + timedelta(seconds=one.at_ms // 1000)
+    wall = one.wall.replace(microsecond=0)
+    start, end = period.start, period.end
+    is_after = wall >= start.wall if start.instant is None else moment >= start.instant
+    return is_after and (wall <= end.wall if end.instant is None else moment <= end.instant)

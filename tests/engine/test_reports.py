@@ -238,7 +238,7 @@ class Slow:
         cells: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for log in during(self._logs, choice, asked):
             if not log.is_clearing:
-                ends = min(log.resolved_at_ms or NOW_MS, asked.spans(zone_of(log.time_zone))[-1][1])
+                ends = min(log.resolved_at_ms or NOW_MS, asked.spans(log.time_zone)[-1][1])
                 cells[log.code][0] += 1
                 cells[log.code][1] += max(ends - log.at_ms, 0) // 1000 * log.is_resolvable
         order = sorted(cells.items(), key=lambda cell: (-cell[1][0], cell[0]))

@@ -171,7 +171,7 @@ def _sales(ground: Ground) -> Part:
     held = columns.months
     for name, (text, read) in {
         "rows": ("Sales that are held as columns", lambda: held.sales),
-        "bytes": ("Memory that sales held as columns take", lambda: held.nbytes),
+        "bytes": ("Memory that sales held as columns take", lambda: columns.nbytes),
         "months": ("Months of sales that are held as columns", lambda: held.count),
         "missing": ("Months of sales that are still to be read", lambda: held.missing),
     }.items():

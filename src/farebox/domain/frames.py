@@ -6,10 +6,8 @@ week, month or year that the frame's type names, so that the first of its dates 
 start that was given counts as it is. Reads no clock.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -124,9 +122,7 @@ def _until_ms(end: Moment) -> int:
 
 def _clocks(zone_name: str, low_ms: int, high_ms: int) -> Iterator[Stretch]:
     """The offsets of a zone between two instants."""
-    transitions_s, offsets_s = offsets.table(zone_name)
-    first = bisect_right(transitions_s, low_ms // 1000)
-    last = bisect_left(transitions_s, -(-high_ms // 1000))
-    edges = [low_ms, *(at_s * 1000 for at_s in transitions_s[first:last]), high_ms]
-    for at, (from_ms, until_ms) in enumerate(pairwise(edges), first):
-        yield Stretch(from_ms, until_ms, offsets_s[at] * 1000)
+    for from_s, until_s, offset_s in offsets.stretches(
+        zone_name, low_ms // 1000, -(-high_ms // 1000)
+    ):
+        yield Stretch(max(from_s * 1000, low_ms), min(until_s * 1000, high_ms), offset_s * 1000)

@@ -9,10 +9,12 @@ It does not decide anything and reads no clock. Sections are those of vending-co
 
 import struct
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from farebox.domain import windows
@@ -40,6 +42,15 @@ def table(zone_name: str) -> tuple["array[int]", "array[int]"]:
             instants.append(instant)
             offsets.append(offset)
     return instants, offsets
+
+
+def stretches(zone_name: str, from_s: int, until_s: int) -> Iterator[tuple[int, int, int]]:
+    """Where stretches of one offset begin and end between two instants, and their offset."""
+    instants, offsets = table(zone_name)
+    first, last = bisect_right(instants, from_s), bisect_left(instants, until_s)
+    edges = pairwise([from_s, *instants[first:last], until_s])
+    for at, (begin_s, end_s) in enumerate(edges, first):
+        yield begin_s, end_s, offsets[at]
 
 
 def _offset_s(where: ZoneInfo, instant_s: int) -> int:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from farebox.domain import windows
 from farebox.domain.periods import Period
 from farebox.engine import exports
 from farebox.engine.access import Principal
@@ -113,7 +112,7 @@ async def open_transactions(
         await hold_records(connection)
         scope = await _scope(connection, caller, choice)
     # A period can be an hour that clocks jump over.
-    since, until = _columns(period.spans(zone) or [(0, 0)], 2)
+    since, until = _columns(period.spans(zone.key) or [(0, 0)], 2)
     asked = (scope.locations, scope.machines, since, until, min(since), max(until))
     rows = (SQL.transactions, (*asked, sorted(caller.groups)))
     counted = (SQL.count_transactions, (*asked, exports.ROWS_MAX + 1))
@@ -136,7 +135,7 @@ async def _scope(connection: Connection, caller: Principal, choice: Choice) -> _
 async def _calculated(
     connection: Connection, name: str, scope: _Scope, period: Period, more: Sequence[object]
 ) -> list[Record]:
-    found = [(zone, *span) for zone in scope.zones for span in period.spans(windows.zone(zone))]
+    found = [(zone, *span) for zone in scope.zones for span in period.spans(zone)]
     if not found:
         return []
     zones, since, until = _columns(found, 3)

@@ -5,10 +5,11 @@ converted and days without sales filled in. A sum is converted once for each cur
 the heat map for each hour of a day, never sale by sale.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from farebox.domain.sales import Period
+from farebox.domain.periods import Period
 from farebox.engine.rates import read_rates
 from farebox.engine.revenue_figures import Adder, Daily, Selection, ToDate
 from farebox.storage.pool import Pool
@@ -37,8 +38,9 @@ class Revenue:
 
     async def summary(self, chosen: Selection, period: Period) -> list[Converted]:
         """Days with sales, by currency, then day."""
-        figures = await self._adder.daily(chosen, period)
-        rates = await read_rates(self._pool, self._reporting)
+        figures, rates = await asyncio.gather(
+            self._adder.daily(chosen, period), read_rates(self._pool, self._reporting)
+        )
         if not rates:
             return [Converted(one, 1.0, one.total) for one in figures]
         return [

@@ -4,7 +4,6 @@ The rows answer what the months that are kept cannot: while some of a question's
 read, and what does not fit. Both give the same figures.
 """
 
-import asyncio
 import time
 from array import array
 from collections import defaultdict
@@ -12,15 +11,18 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from farebox.core import revenue as kernel
-from farebox.core.revenue import Cube, Snapshot
-from farebox.domain.sales import DAY_S, EPOCH_S, Period, Today
+from farebox.core.revenue import Cube
+from farebox.domain.periods import DAY_S, EPOCH_S, Period
+from farebox.domain.sales import Today
 from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate, todays
-from farebox.engine.revenue_months import Months
+from farebox.engine.revenue_months import Held, Months
 from farebox.engine.revenue_rows import Rows
+from farebox.engine.revenue_scan import Scanner, added
 from farebox.storage.pool import Pool
 
-SCANS_AT_ONCE: Final = 2
 _EPOCH_DAY: Final = EPOCH_S // DAY_S + 1
+# The part of the memory that figures of whole months take at most.
+_REMEMBERED: Final = 16
 
 
 class Columns:
@@ -35,34 +37,39 @@ class Columns:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`bytes_max` bounds the columns; the months are read where `months.run()` runs."""
-        self.months = Months(pool, bytes_max=bytes_max, monotonic=monotonic)
+        remembered = bytes_max // _REMEMBERED
+        self.months = Months(pool, bytes_max=bytes_max - remembered, monotonic=monotonic)
+        self.scanner = Scanner(self.months.numbers, threads=threads, bytes_max=remembered)
         self._numbers = self.months.numbers
         self._rows = Rows(pool)
-        self._threads = threads
-        self._scans = asyncio.Semaphore(SCANS_AT_ONCE)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        return self.months.nbytes + self.scanner.remembered.nbytes
 
     async def daily(self, chosen: Selection, period: Period) -> list[Daily]:
         """By currency, then day; days with sales only."""
-        held = await self.months.hold(period.from_s, period.until_s)
+        held = await self.months.hold(*period.instants_s)
         if held is None:
             return await self._rows.daily(chosen, period)
         codes = [*self._numbers.currencies]
         cube = self._during(period, kernel.DAY, kernel.CURRENCY, currencies=len(codes) or 1)
-        await self._scan(held, [cube], chosen)
-        figures = [
-            Daily(codes[key], day + _EPOCH_DAY, units, total)
-            for day, key, units, total in cube.rows()
-        ]
-        return sorted(figures)
+        (from_s, until_s), walls_s = period.instants_s, period.walls_s
+        begin, end = walls_s[0] - EPOCH_S + DAY_S, walls_s[1] - EPOCH_S - DAY_S
+        edges, inside = _apart(held, max(from_s, begin), min(until_s, end))
+        await self.scanner.add(edges, [cube], chosen)
+        rows = [*cube.rows(), *await self.scanner.whole(inside, kernel.DAY, chosen)]
+        return sorted(Daily(codes[key], day + _EPOCH_DAY, *rest) for day, key, *rest in added(rows))
 
     async def best(self, chosen: Selection, period: Period, amount: int) -> list[Best]:
         """By units, then total, then name."""
-        held = await self.months.hold(period.from_s, period.until_s)
+        held = await self.months.hold(*period.instants_s)
         if held is None:
             return await self._rows.best(chosen, period, amount)
         names, ranks = [*self._numbers.names], self._numbers.ranks()
         whole = self._during(period, kernel.WHOLE, kernel.PRODUCT, products=len(names) or 1)
-        await self._scan(held, [whole], chosen)
+        await self.scanner.add(held, [whole], chosen)
         top = whole.top(amount, ranks or None)
         # Days of the best ones only: those of all products could be without number.
         groups = array("I", [kernel.NO_GROUP]) * len(names)
@@ -71,7 +78,7 @@ class Columns:
         cube = self._during(
             period, kernel.DAY, kernel.PRODUCT, products=len(top) or 1, groups=groups or None
         )
-        await self._scan(held, [cube], chosen)
+        await self.scanner.add(held, [cube], chosen)
         days: dict[int, dict[int, int]] = defaultdict(dict)
         for day, place, units, _ in cube.rows():
             days[place][day + _EPOCH_DAY] = units
@@ -97,8 +104,17 @@ class Columns:
             )
             for unit in ("day", "week", "month", "year")
         ]
-        await self._scan(held, cubes, chosen)
-        told = [{key: (units, total) for _, key, units, total in cube.rows()} for cube in cubes]
+        # Months of this year that this month and this week have nothing of.
+        begin = max(one.year[0] for one in dates)
+        end = min(min(one.month[0], one.week[0]) for one in dates)
+        edges, inside = _apart(held, _instant(begin) + DAY_S, _instant(end) - DAY_S)
+        await self.scanner.add(edges, cubes, chosen)
+        rows = [cube.rows() for cube in cubes]
+        rows[3] += await self.scanner.whole(inside, kernel.DAY, chosen)
+        told = [
+            {key: (units, total) for _, key, units, total in added((0, *row[1:]) for row in some)}
+            for some in rows
+        ]
         return sorted(
             ToDate(codes[key], *(figures.get(key, (0, 0)) for figures in told))
             for key in {*told[1], *told[3]}
@@ -121,15 +137,19 @@ class Columns:
             local_until_s=_walls(one.day[1] + 1 for one in dates),
             currencies=len(codes) or 1,
         )
-        await self._scan(held, [cube], chosen)
-        figures = (
-            [(hour // 24 + _EPOCH_DAY, (hour + 72) % 168, *rest) for hour, *rest in cube.rows()]
-            if by_day
-            else [(0, *row) for row in cube.rows(kernel.HOUR_OF_WEEK)]
+        begin, end = max(one.quarter for one in dates), min(one.day[1] for one in dates)
+        edges, inside = _apart(
+            held, _instant(begin) + DAY_S, min(now_ms // 1000 + 1, _instant(end + 1) - DAY_S)
+        )
+        await self.scanner.add(edges, [cube], chosen)
+        rows = [*cube.rows(), *await self.scanner.whole(inside, kernel.HOUR, chosen)]
+        days = [row[0] // 24 + _EPOCH_DAY if by_day else 0 for row in rows]
+        weekly = added(
+            (168 * day + (row[0] + 72) % 168, *row[1:]) for day, row in zip(days, rows, strict=True)
         )
         return [
-            Hourly(codes[key], day, hour, units, total)
-            for day, hour, key, units, total in figures
+            Hourly(codes[key], *divmod(hour, 168), *rest)
+            for hour, key, *rest in weekly
             if chosen.currency in (None, codes[key])
         ]
 
@@ -147,31 +167,25 @@ class Columns:
         products: int = 1,
         groups: "array[int] | None" = None,
     ) -> Cube:
+        (from_s, until_s), walls_s = period.instants_s, period.walls_s
         return Cube(
             self._numbers.places,
             time_unit,
             key,
-            from_s=period.from_s,
-            until_s=period.until_s,
-            local_from_s=period.wall_from_s - EPOCH_S,
-            local_until_s=period.wall_until_s - EPOCH_S,
+            from_s=from_s,
+            until_s=until_s,
+            local_from_s=walls_s[0] - EPOCH_S,
+            local_until_s=walls_s[1] - EPOCH_S,
             currencies=currencies,
             products=products,
             groups=groups,
         )
 
-    async def _scan(self, held: list[Snapshot], cubes: list[Cube], chosen: Selection) -> None:
-        places = self._numbers.mask(chosen.locations)
-        machines = self._numbers.machine_mask(chosen.machines)
-        async with self._scans:
-            await asyncio.to_thread(
-                kernel.scan,
-                held,
-                cubes,
-                places=places,
-                machines=machines,
-                threads=self._threads,
-            )
+
+def _apart(held: list[Held], begin_s: int, end_s: int) -> tuple[list[Held], list[Held]]:
+    """The months that these instants enclose, after those that they do not."""
+    inside = [one for one in held if begin_s <= one.from_s and one.until_s <= end_s]
+    return [one for one in held if one not in inside], inside
 
 
 def _instant(day: int) -> int:

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from farebox.domain import offsets
-from farebox.domain.sales import DAY_S, EPOCH_S, Period, Today
+from farebox.domain.periods import DAY_S, EPOCH_S, Period
+from farebox.domain.sales import Today
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from itertools import count
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -25,6 +26,7 @@ from farebox.engine.revenue_segments import (
     month_of,
     months_between,
     read_month,
+    span_of,
 )
 from farebox.storage.pool import Pool
 
@@ -35,6 +37,15 @@ PATIENCE_S: Final = 60.0
 # No snapshot shows it.
 _FUTURE: Final = 2**63
 _log = structlog.get_logger("farebox.revenue")
+
+
+class Held(NamedTuple):
+    """A month as it was when it was asked for: its span, which reading of it, and its sales."""
+
+    from_s: int
+    until_s: int
+    serial: int
+    snapshot: Snapshot
 
 
 class Months:
@@ -49,6 +60,9 @@ class Months:
         self._now = monotonic
         self._feed = Feed(pool)
         self._months: dict[int, Month] = {}
+        # A month that is read again has another number.
+        self._serials: dict[int, int] = {}
+        self._counter = count()
         self._used: dict[int, float] = {}
         # Months to be read, and those that did not fit, until when.
         self._wanted: set[int] = set()
@@ -83,7 +97,7 @@ class Months:
         """Number of months that are wanted or being read."""
         return len(self._wanted - {self._reading}) + (self._reading is not None)
 
-    async def hold(self, from_s: int, until_s: int) -> list[Snapshot] | None:
+    async def hold(self, from_s: int, until_s: int) -> list[Held] | None:
         """All sales of a span as of now, with some beyond it; None where some are not here."""
         months = months_between(from_s, until_s)
         is_held = bool(months) and self._has(months)
@@ -94,7 +108,10 @@ class Months:
         if not is_held:
             return None
         self._used |= dict.fromkeys(months, self._now())
-        return [self._months[month].snapshot() for month in months]
+        return [
+            Held(*span_of(month), self._serials[month], self._months[month].snapshot())
+            for month in months
+        ]
 
     def _has(self, months: Sequence[int]) -> bool:
         missing = {month for month in months if month not in self._months}
@@ -133,6 +150,7 @@ class Months:
         finally:
             self._reading, self._missed = None, []
         self._months[month], self._used[month] = made, self._now()
+        self._serials[month] = next(self._counter)
         _log.debug("revenue.read", month=month, sales=len(made), seconds=self._now() - started)
 
     def _room(self) -> int:

@@ -6,14 +6,13 @@ tables of offsets; PostgreSQL's zones take no part. Few of these statements run 
 """
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from farebox.domain import offsets
 from farebox.domain.errors import UnavailableError
-from farebox.domain.sales import DAY_S, EPOCH_S, Period
+from farebox.domain.periods import DAY_S, EPOCH_S, Period
 from farebox.engine.revenue_figures import Best, Daily, Hourly, Selection, ToDate, learn, todays
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
@@ -93,9 +92,9 @@ class Rows:
 
 
 def _during(chosen: Selection, period: Period, zones: Iterable[str]) -> tuple[Any, ...]:
-    since, until = period.from_s, period.until_s
+    since, until = period.instants_s
     source = (since * 1000, until * 1000, chosen.locations, chosen.machines)
-    return *source, *_spans(zones, since, until), period.wall_from_s, period.wall_until_s
+    return *source, *_spans(zones, since, until), *period.walls_s
 
 
 def _until(chosen: Selection, first_day: int, now_ms: int, zones: Iterable[str]) -> tuple[Any, ...]:
@@ -108,11 +107,7 @@ def _until(chosen: Selection, first_day: int, now_ms: int, zones: Iterable[str])
 
 def _spans(zones: Iterable[str], from_s: int, until_s: int) -> tuple[list[Any], ...]:
     """Names, begins, ends and offsets of the spans of one offset each."""
-    rows: list[tuple[str, int, int, int]] = []
-    for name in zones:
-        transitions, steps = offsets.table(name)
-        first, last = bisect_right(transitions, from_s), bisect_right(transitions, until_s)
-        inner = transitions[first:last].tolist()
-        ends = zip([from_s, *inner], [*inner, until_s], steps[first : last + 1], strict=True)
-        rows += [(name, begin, end, step) for begin, end, step in ends]
+    rows = [
+        (name, *stretch) for name in zones for stretch in offsets.stretches(name, from_s, until_s)
+    ]
     return tuple([*column] for column in zip(*rows, strict=True)) if rows else ([], [], [], [])

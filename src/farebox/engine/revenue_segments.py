@@ -47,6 +47,11 @@ def months_between(from_s: int, until_s: int) -> range:
     return range(month_of(from_s), month_of(until_s - 1) + 1)
 
 
+def span_of(month: int) -> tuple[int, int]:
+    """The instants at which a month begins and ends."""
+    return _start_s(month), _start_s(month + 1)
+
+
 def _start_s(month: int) -> int:
     start = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
     return (start - _EPOCH) // timedelta(seconds=1)
@@ -169,7 +174,7 @@ class Month:
 
 async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -> Month:
     """Read a month from the rows. Raises OverBudgetError where it does not fit."""
-    span = _start_s(month) * 1000, _start_s(month + 1) * 1000
+    span = [at_s * 1000 for at_s in span_of(month)]
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         await hold_records(connection)
         for statement in (SQL.patience, SQL.order):

@@ -17,7 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.operations import documented
 from farebox.api.vending.blueprint import Blueprint
 from farebox.api.vending.dialect import Answer, Call, Fields, principal, reply, require
-from farebox.api.vending.revenue_query import arguments, moment
+from farebox.api.vending.revenue_query import arguments, edge
 from farebox.api.vending.sites import LOCATION
 from farebox.api.vending.wire_revenue import (
     DayRow,
@@ -27,7 +27,7 @@ from farebox.api.vending.wire_revenue import (
     ProductRow,
     SummaryRow,
 )
-from farebox.domain.sales import Period, period
+from farebox.domain.periods import Period, period
 from farebox.engine.revenue import Converted
 from farebox.engine.revenue_figures import Selection, ToDate
 from farebox.resource import compile as sql
@@ -111,7 +111,7 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
 
 
 def _period(fields: Fields) -> Period:
-    start, end = moment(fields, "startDate"), moment(fields, "endDate")
+    start, end = edge(fields, "startDate"), edge(fields, "endDate", is_end=True)
     fields.finish()
     return period(start, end)
 

@@ -6,11 +6,13 @@ figures of everything.
 """
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 
 from farebox.api.vending.dialect import Call, Fields
+from farebox.domain import periods
 from farebox.domain.errors import InvalidError
 from farebox.domain.instants import Moment, parse
+from farebox.domain.periods import Edge
 
 
 def arguments(request: Call, single: Collection[str], arrays: Collection[str]) -> Fields:
@@ -25,6 +27,16 @@ def arguments(request: Call, single: Collection[str], arrays: Collection[str]) -
         elif not name.startswith("_"):
             values[name] = value
     return Fields(values, known=(*single, *arrays))
+
+
+def edge(fields: Fields, name: str, *, is_end: bool = False) -> Edge:
+    """A required date as the edge of a period; any edge where it is wrong."""
+    text = fields.string(name)
+    try:
+        return periods.edge(text, is_end=is_end)
+    except InvalidError as error:
+        fields.wrong(name, error.message.removeprefix("The date "))
+        return Edge(datetime(1970, 1, 1))  # noqa: DTZ001 - a wall clock has no zone
 
 
 def moment(fields: Fields, name: str) -> Moment:
