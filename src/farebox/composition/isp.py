@@ -4,7 +4,7 @@ from pathlib import Path
 
 from farebox.composition.ground import Ground, Part
 from farebox.domain import attributes
-from farebox.engine import provider
+from farebox.engine import provider, usage
 from farebox.engine.moving import SWEEP_S
 from farebox.jobs import MovingClock
 from farebox.outbound.simulators import Simulators
@@ -41,7 +41,10 @@ async def compose(ground: Ground) -> Part:
         slots={"provider": made},
         running={"telling": made.telling.run},
         handlers=made.handlers,
-        chores={"moves": (SWEEP_S, made.moves.apply_due)},
+        chores={
+            "moves": (SWEEP_S, made.moves.apply_due),
+            "usage": (usage.SWEEP_S, made.usage.sweep),
+        },
     )
 
 

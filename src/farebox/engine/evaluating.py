@@ -189,8 +189,7 @@ class _Job:
         changes += await self._others(connection, found.others)
         asked_for = [change.subscriber for change in changes]
         if asked_for:
-            rows = await connection.fetch(SQL.switch, self._kind, asked_for, self._now_ms, SWITCH)
-            begun = {row["subscriber"] for row in rows}
+            begun = await begin(connection, self._kind, asked_for, self._now_ms)
             self._note([change for change in changes if change.subscriber in begun])
 
     async def _foresee(self, connection: Connection, found: _Stretch, places: list[int]) -> None:
@@ -231,6 +230,16 @@ class _Job:
     def _note(self, changes: list[Change]) -> None:
         self._told.switched += len(changes)
         self._told.changes += changes[: CHANGES_MAX - len(self._told.changes)]
+
+
+async def begin(
+    connection: Connection, kind: str, subscribers: Sequence[int], now_ms: int
+) -> set[int]:
+    """Has the network told of subscribers; those of whom it was not to be told already."""
+    if not subscribers:
+        return set()
+    rows = await connection.fetch(SQL.switch, kind, subscribers, now_ms, SWITCH)
+    return {row["subscriber"] for row in rows}
 
 
 def _change(kind: str, meter: Meter) -> Change:

@@ -128,7 +128,7 @@ with begun as (
   on conflict do nothing returning subscriber
 ), told as (
   insert into farebox.outbox (kind, payload, next_at_ms, created_at_ms)
-  select $4, jsonb_build_object('subscriber', b.subscriber, 'kind', $1::text, 'tries', 0), $3, $3
+  select $4, jsonb_build_object('subscriber', b.subscriber, 'kind', $1::text), $3, $3
     from begun b order by b.subscriber
 )
 select subscriber from begun

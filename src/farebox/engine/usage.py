@@ -1,51 +1,43 @@
 """Usage as the network reports it: sessions, days, cycles and windows (isp.md 4.9.1).
 
-A batch is one transaction; a bad record harms no other. Totals come out the same whatever is sent
-twice: a session remembers its last counters, a record with an id is counted once. Every byte
-belongs to the day, cycle and window of its event. Whoever was touched is evaluated once at the
-end, and the network is told of what follows. Subscribers are locked in the order of their ids.
+A batch is one transaction of few statements, however many records it has; a bad record harms no
+other. Totals come out the same whatever is sent twice: a session remembers its last counters, a
+record with an id is counted once. Every byte belongs to the day, cycle and window of its event.
+Whoever was touched is evaluated once at the end, and the network is told of what follows.
+Subscribers are locked in the order of their ids. Records of names that nobody has are kept for a
+week and counted when somebody gets the name.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Final
 
 import msgspec
 
-from farebox.domain import wall_clocks
-from farebox.domain.counters import Counts, Step, step
-from farebox.domain.quotas import BYTES_MAX, Policy, Usage, left_over
-from farebox.engine.metering import BANDWIDTH, VENDOR, settle
-from farebox.engine.switching import emit
+from farebox.domain.errors import ForbiddenError
+from farebox.engine.counting import CUTS, Counting, Key, Record
+from farebox.engine.evaluating import begin
+from farebox.engine.posting import KINDS, Event, post
+from farebox.engine.subscribers import SILENCE_MS
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+SWEEP_S: Final = 30.0
 DAY_MS: Final = 86_400_000
 AHEAD_MS: Final = 300_000
 KEPT_MS: Final = {"session": 400 * DAY_MS, "delta": 34 * DAY_MS}
 REMEMBERED_MS: Final = 35 * DAY_MS
+WAITING_MS: Final = 7 * DAY_MS
 TALLIED: Final = (
     "accepted", "duplicate", "stale", "wrapped", "reset", "unknownUser", "unknownNas", "switches",
 )  # fmt: skip
+_ADDS: Final = ("new", "wrapped", "reset")
+_SWEPT: Final = 1000
+_SESSIONS_MAX: Final = 1000
 
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of either kind, checked: with a `record_id` it is a delta, else cumulative."""
-
-    user: str
-    at_ms: int
-    upload: int
-    download: int
-    record_id: str | None = None
-    nas: str = ""
-    session: str = ""
-    type: str = "interim"
-    session_time_s: int = 0
-    has_gigawords: bool = False
-    framed_ip: str | None = None
-    mac: str | None = None
-    cause: str | None = None
+Told = tuple[Counter[str], list[dict[str, Any]]]
 
 
 class UsageBook:
@@ -55,160 +47,185 @@ class UsageBook:
         self._pool = pool
         self._clock = clock
 
-    async def take(
-        self, account: str, records: Sequence[Record | str]
-    ) -> tuple[Counter[str], list[dict[str, Any]]]:
+    async def take(self, account: str, records: Sequence[Record | str]) -> Told:
         """Counts of what became of the records, and the faults by index; a text is a fault."""
-        now_ms = self._clock()
-        told: Counter[str] = Counter(dict.fromkeys(TALLIED, 0))
-        faults = []
         async with transaction(self._pool) as connection:
-            batch = _Batch(connection, account, now_ms, told)
-            await batch.lock(records)
-            for index, record in enumerate(records):
-                fault = record if isinstance(record, str) else await batch.add(record)
-                if fault:
-                    faults.append({"index": index, "error": fault})
-            await batch.evaluate()
-            await connection.execute(SQL.forget_records, now_ms - REMEMBERED_MS)
-        return told, faults
+            await connection.execute(SQL.patience)
+            return await _Batch(connection, account, self._clock()).take(records)
 
-    async def days(self, number: int) -> list[Any]:
+    async def sweep(self) -> int:
+        """Counts records that have waited for a name which somebody has by now; how many."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(SQL.patience)
+            rows = await connection.fetch(SQL.come, _SWEPT)
+            waited = defaultdict(list)
+            for row in sorted(rows, key=lambda row: row["id"]):
+                waited[row["account"]].append(msgspec.convert(row["record"], Record))
+            for account, records in waited.items():
+                batch = _Batch(connection, account, self._clock(), has_waited=True)
+                await batch.take(records)
+        return len(rows)
+
+    async def days(self, number: int, span: tuple[date | None, date | None]) -> list[Any]:
         """What a subscriber used, by his days."""
-        return list(await self._pool.fetch(SQL.days, number))
+        return list(await self._pool.fetch(SQL.days, number, *span))
+
+    async def sessions(self, number: int, span: tuple[int | None, int | None]) -> list[Any]:
+        """His sessions between two instants, the newest first, at most a thousand."""
+        return list(await self._pool.fetch(SQL.sessions, number, *span, _SESSIONS_MAX))
 
 
 class _Batch:
     """One batch in its transaction."""
 
     def __init__(
-        self, connection: Connection, account: str, now_ms: int, told: Counter[str]
+        self, connection: Connection, account: str, now_ms: int, *, has_waited: bool = False
     ) -> None:
         self._connection = connection
         self._account = account
         self._now_ms = now_ms
-        self._told = told
-        self._known: dict[str, Any] = {}
-        self._touched: set[int] = set()
+        self._oldest_ms = now_ms - min(KEPT_MS.values())
+        self._newest_ms = now_ms + AHEAD_MS
+        self._has_waited = has_waited
+        self._told: Counter[str] = Counter(dict.fromkeys(TALLIED, 0))
+        self._known: dict[tuple[str, str], int] = {}
+        self._fresh: set[tuple[str, str]] = set()
+        self._counting = Counting(connection)
+        self._events: dict[int, list[Event]] = defaultdict(list)
+        self._waiting: list[tuple[str, str, Any]] = []
 
-    async def lock(self, records: Sequence[Record | str]) -> None:
-        """Everybody who is named, one batch at a time for each."""
-        names = sorted({one.user for one in records if isinstance(one, Record)})
-        rows = await self._connection.fetch(SQL.lock, self._account, names)
-        self._known = {row["username"]: row for row in rows}
-
-    async def add(self, record: Record) -> str:
-        """Counts one record; the fault, if it has one."""
-        kind = "delta" if record.record_id is not None else "session"
-        if record.at_ms < self._now_ms - KEPT_MS[kind]:
-            return "too_old"
-        if record.at_ms > self._now_ms + AHEAD_MS:
-            record = msgspec.structs.replace(record, at_ms=self._now_ms)
-        owner = self._known.get(record.user)
-        if owner is None:
-            self._told["unknownUser"] += 1
-            return ""
-        if record.record_id is not None:
-            is_new = await self._connection.fetchval(
-                SQL.remember, self._account, record.record_id, self._now_ms
+    async def take(self, records: Sequence[Record | str]) -> Told:
+        """Everything of it."""
+        whole = [one for one in records if not isinstance(one, str)]
+        if whole:
+            await self._check_accounts(whole)
+            await self._lock(whole)
+            await self._remember(whole)
+        faults = []
+        for index, record in enumerate(records):
+            fault = record if isinstance(record, str) else self._add(record)
+            if fault:
+                faults.append({"index": index, "error": fault})
+        await self._counting.write()
+        held = {kind: self._counting.holdings(kind, self._now_ms - SILENCE_MS) for kind in KINDS}
+        switches = await post(self._connection, self._events, held, self._now_ms)
+        for kind, numbers in switches.items():
+            self._told["switches"] += len(
+                await begin(self._connection, kind, numbers, self._now_ms)
             )
-            found = Step("new" if is_new else "duplicate", record.upload, record.download)
-        else:
-            stepped = await self._follow(owner["id"], record)
-            if stepped is None:
-                self._told["unknownNas"] += 1
-                return ""
-            found = stepped
-        await self._count(owner, record.at_ms, found)
-        return ""
+        if self._waiting:
+            columns = map(list, zip(*self._waiting, strict=True))
+            await self._connection.execute(SQL.wait, *columns, self._now_ms)
+        await self._connection.execute(
+            SQL.forget, self._now_ms - REMEMBERED_MS, self._now_ms - WAITING_MS
+        )
+        return self._told, faults
 
-    async def _follow(self, number: int, record: Record) -> Step | None:
-        """The step of a session's counters; the session is written down. None: no such device."""
-        nas = await self._connection.fetchval(SQL.nas, self._account, record.nas)
-        if nas is None:
-            return None
-        row = await self._connection.fetchrow(SQL.session, self._account, nas, record.session)
-        if row is not None and row["stopped_at_ms"] is not None:
-            row = row if record.at_ms <= row["stopped_at_ms"] else None
-        if row is None:
-            start_ms = (record.at_ms - record.session_time_s * 1000) // 1000 * 1000
-            row = await self._connection.fetchrow(
-                SQL.open_session, self._account, nas, record.session, number, start_ms,
-                record.framed_ip, record.mac,
-            )  # fmt: skip
-            last = None
-        else:
-            last = Counts(row["updated_at_ms"], row["upload"], row["download"])
-        has_gigawords = row["has_gigawords"] or record.has_gigawords
-        now = Counts(record.at_ms, record.upload, record.download)
-        found = step(last, now, has_gigawords)
-        if found.kind != "stale":
-            stop_ms = record.at_ms if record.type == "stop" else row["stopped_at_ms"]
-            await self._connection.execute(
-                SQL.update_session, row["id"], *now, stop_ms, record.session_time_s,
-                has_gigawords, record.cause,
-            )  # fmt: skip
-        return found
+    async def _check_accounts(self, records: Sequence[Record]) -> None:
+        """Raises ForbiddenError where a record names an account that is not the caller's."""
+        named = {one.account for one in records if one.account is not None} - {self._account}
+        if named:
+            rows = await self._connection.fetch(SQL.below, self._account, sorted(named))
+            if strange := named - {row["id"] for row in rows}:
+                raise ForbiddenError(f"Account {min(strange)} is not yours", "forbidden_account")
 
-    async def _count(self, owner: Any, at_ms: int, found: Step) -> None:
-        """Adds a step to the day, the cycle and the windows of its event."""
-        kind, upload, download = found
-        self._told["accepted" if kind in ("new", "wrapped", "reset") else kind] += 1
+    async def _lock(self, records: Sequence[Record]) -> None:
+        """Locks everybody who is named and gets to know their open sessions and devices."""
+        mine, counting = self._account, self._counting
+        names = sorted({(one.account or mine, one.user) for one in records})
+        rows = await self._connection.fetch(SQL.lock, *map(list, zip(*names, strict=True)))
+        self._known = {(row[1], row[2]): row[0] for row in rows}
+        await counting.find_open([row[0] for row in rows])
+        sessions = [one for one in records if one.record_id is None]
+        await counting.find_devices({(one.account or mine, one.nas) for one in sessions})
+        keys = {self._key(one) for one in sessions if one.type not in CUTS}
+        owners = await counting.find_named(key for key in keys if key is not None)
+        if strangers := owners.difference(self._known.values()):
+            await self._connection.fetch(SQL.lock_owners, sorted(strangers))
+
+    def _key(self, record: Record) -> Key | None:
+        """What a session is known by; None if there is no such device."""
+        account = record.account or self._account
+        device = self._counting.device(account, record.nas)
+        return None if device is None else (account, device, record.session)
+
+    async def _remember(self, records: Sequence[Record]) -> None:
+        """Finds out which ids of records are new."""
+        ids = {
+            (one.account or self._account, one.record_id): None for one in records
+            if one.record_id is not None and not self._is_too_old(one)
+        }  # fmt: skip
+        if ids:
+            rows = await self._connection.fetch(
+                SQL.remember, *map(list, zip(*ids, strict=True)), self._now_ms
+            )
+            self._fresh = {(row[0], row[1]) for row in rows}
+            if self._has_waited:
+                # They were seen when they came.
+                self._fresh = set(ids)
+
+    def _is_too_old(self, record: Record) -> bool:
+        kind = "session" if record.record_id is None else "delta"
+        return record.at_ms is not None and record.at_ms < self._now_ms - KEPT_MS[kind]
+
+    def _add(self, record: Record) -> str:
+        """Counts one record; the fault, if it has one."""
+        at_ms = record.at_ms
+        if at_ms is not None and not self._oldest_ms <= at_ms <= self._newest_ms:
+            if self._is_too_old(record):
+                return "too_old"
+            if at_ms > self._newest_ms:
+                record = msgspec.structs.replace(record, at_ms=self._now_ms)
+        if record.type in CUTS:
+            return self._cut(record)
+        found = self._follow(record)
+        if found is None:
+            return ""
+        number, kind, upload, download = found
+        self._told["accepted" if kind in _ADDS else kind] += 1
         if kind in ("wrapped", "reset"):
             self._told[kind] += 1
-        if kind in ("duplicate", "stale"):
-            return
-        number, zone = owner["id"], owner["zone"]
-        self._touched.add(number)
-        if not upload and not download:
-            return
-        # First the windows as they were: a fresh one is added up from the days.
-        meters = await settle(self._connection, number, max(at_ms, await self._latest(number)))
-        day = wall_clocks.day_of(at_ms, zone)
-        await self._connection.execute(SQL.add_day, number, day, upload, download)
-        if await self._connection.fetchval(SQL.lower_floor, number, at_ms, day, upload, download):
-            # What comes from before a clear is history only.
-            return
-        await self._connection.execute(SQL.add_cycle, number, at_ms, upload, download)
-        for one in (BANDWIDTH, VENDOR):
-            if one not in meters:
-                continue
-            if at_ms >= meters[one].verdict.usage.start_ms:
-                await self._connection.execute(SQL.add_window, number, one, upload, download)
-            else:
-                await self._add_late(number, one, at_ms, upload, download)
+        if kind in _ADDS:
+            at_ms = self._now_ms if record.at_ms is None else record.at_ms
+            self._events[number].append((at_ms, at_ms, upload, download))
+        return ""
 
-    async def _add_late(
-        self, number: int, kind: str, at_ms: int, upload: int, download: int
-    ) -> None:
-        """What the window before has used after all: less of it was left to carry."""
-        row = await self._connection.fetchrow(SQL.previous, number, kind)
-        if row is None or row["previous"] is None:
-            return
-        policy = msgspec.convert(row["previous"]["policy"], Policy)
-        before = msgspec.convert(row["previous"]["usage"], Usage)
-        if at_ms < before.start_ms:
-            return
-        whole = msgspec.structs.replace(
-            before, upload=before.upload + upload, download=before.download + download
-        )
-        kept = {**row["previous"], "usage": msgspec.to_builtins(whole)}
-        carried = min(row["carried"], left_over(policy, whole))
-        await self._connection.execute(SQL.lower_carried, number, kind, kept, carried)
+    def _cut(self, record: Record) -> str:
+        """A device begins or ends."""
+        device = self._counting.device(record.account or self._account, record.nas)
+        if device is None:
+            self._told["unknownNas"] += 1
+        else:
+            at_ms = self._now_ms if record.at_ms is None else record.at_ms
+            self._counting.cut(device, at_ms, record.type)
+            self._told["accepted"] += 1
+        return ""
 
-    async def _latest(self, number: int) -> int:
-        """The beginning of the newest window that is written down."""
-        found: int = await self._connection.fetchval(SQL.latest, number)
-        return found
+    def _follow(self, record: Record) -> tuple[int, str, int, int] | None:
+        """Whose a record is and what it adds; None where somebody or something is not known."""
+        account = record.account or self._account
+        number = self._known.get((account, record.user))
+        if record.record_id is not None:
+            is_new = (account, record.record_id) in self._fresh
+            self._fresh.discard((account, record.record_id))
+            if number is None:
+                self._unknown(account, record, is_new=is_new)
+                return None
+            return number, "new" if is_new else "duplicate", record.upload, record.download
+        key = self._key(record)
+        if key is None:
+            self._told["unknownNas"] += 1
+            return None
+        if number is None:
+            number = self._counting.owner(key, record)
+        if number is None:
+            self._unknown(account, record, is_new=True)
+            return None
+        return self._counting.follow(key, record, number, self._now_ms)
 
-    async def evaluate(self) -> None:
-        """Everybody touched, once; what follows is told to the network."""
-        for number in sorted(self._touched):
-            meters = await settle(self._connection, number, self._now_ms)
-            self._told["switches"] += sum(one.verdict.is_switch for one in meters.values())
-            await emit(self._connection, meters, self._now_ms)
-
-
-def is_volume(value: object) -> bool:
-    """Whether a number can be a volume."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= BYTES_MAX
+    def _unknown(self, account: str, record: Record, *, is_new: bool) -> None:
+        self._told["unknownUser"] += 1
+        if is_new and not self._has_waited:
+            at_ms = self._now_ms if record.at_ms is None else record.at_ms
+            kept = msgspec.structs.replace(record, at_ms=at_ms)
+            self._waiting.append((account, record.user, msgspec.to_builtins(kept)))

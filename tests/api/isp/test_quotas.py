@@ -211,7 +211,7 @@ def test_evaluating_the_fixture(provider: Provider, loop: asyncio.Runner) -> Non
                 (one["userId"], one["from"], one["to"], one["reason"]) for one in done["changes"]
             ]
             kinds = "select payload from farebox.outbox where kind = 'isp.switch'"
-            job = {"subscriber": 1, "kind": "bandwidth", "tries": 0}
+            job = {"subscriber": 1, "kind": "bandwidth"}
             assert [job] == [row["payload"] for row in await connection.fetch(kinds)]
             after = await written(connection)
             again = await ask(provider, "evaluate", {"accountId": "test", "userIds": [1, 999]})

@@ -98,7 +98,12 @@ def test_a_late_record_lowers_what_was_carried(provider: Provider, loop: asyncio
 
 FAULTS = (
     (5, "must be an object"),
-    ({"user": "testuser"}, "at is required"),
+    ({"user": "testuser", "recordId": "x"}, "at is required"),
+    ({"user": "testuser"}, "nas is required"),
+    ({"at": 1795321800, "nas": "127.0.0.1"}, "user is required"),
+    ({**SESSION, "mac": "x"}, "mac must be"),
+    ({**SESSION, "framedIp": "x"}, "'x' does not"),
+    ({**SESSION, "user": "a\u0007"}, "user must not"),
     ({**SESSION, "at": "noon"}, "at must be"),
     ({**SESSION, "at": 1795321800, "out": -1}, "out must be"),
     ({**SESSION, "at": 1795321800, "type": "x"}, "type must be"),
@@ -113,7 +118,7 @@ def test_bad_records_harm_no_other(provider: Provider, loop: asyncio.Runner) -> 
         async with provider.fresh():
             good = [
                 *records(("09:00", 5)),
-                {**SESSION, "user": "nobody", "at": 1795321800},
+                {**SESSION, "sessionId": "s8", "user": "nobody", "at": 1795321800},
                 {**SESSION, "nas": "10.0.0.1", "at": 1795321800},
             ]
             told = await batch(provider, [*(one for one, _ in FAULTS), *good])

@@ -4,10 +4,10 @@ A batch is a JSON array, or one JSON object a line. A bad record is told by its 
 other. Octets towards the subscriber are downloads. The body may have 8 MiB.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import get, post
@@ -17,81 +17,150 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation, enter
 from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, data
-from farebox.api.isp.kinds import ACCOUNT, ID, text
+from farebox.api.isp.kinds import ACCOUNT, DAY, FLAG, ID, text
 from farebox.api.isp.recording import recorded
 from farebox.api.operations import documented
 from farebox.api.services import Services
+from farebox.domain import wall_clocks
 from farebox.domain.errors import InvalidError
-from farebox.engine.usage import Record, is_volume
+from farebox.domain.quotas import BYTES_MAX as VOLUME_MAX
+from farebox.domain.windows import local_day_start
+from farebox.engine.counting import CUTS, Record
 
 BYTES_MAX: Final = 8 << 20
 RECORDS_MAX: Final = 10_000
-TYPES: Final = ("start", "interim", "stop")
-_NAME: Final = text(253)
+SECONDS_MAX: Final = 10**9
+_MAC: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){5}[0-9A-Fa-f]{2}")
+TYPES: Final = ("start", "interim", "stop", "on", "off")
+NAME_MAX: Final = 253
+_NAME: Final = text(NAME_MAX)
 _WHICH: Final = Argument("accountId", ACCOUNT, required=False)
+Volume = Annotated[int, msgspec.Meta(ge=0, le=VOLUME_MAX)]
 
 
-def records_of(body: bytes) -> list[Any]:
-    """The records of a batch; InvalidError when it is none."""
+class _Sent(msgspec.Struct, gc=False, rename={"octets_in": "in", "octets_out": "out"}):
+    """A record as it is sent, of either kind."""
+
+    user: str = ""
+    at: int | str | None = None
+    recordId: str | None = None  # noqa: N815
+    upload: Volume = 0
+    download: Volume = 0
+    octets_in: Volume = 0
+    octets_out: Volume = 0
+    nas: str = ""
+    sessionId: str = ""  # noqa: N815
+    type: str = "interim"
+    sessionTime: Volume = 0  # noqa: N815
+    gigawords: bool = False
+    framedIp: str | None = None  # noqa: N815
+    mac: str | None = None
+    cause: str | None = None
+    account: str | None = None
+
+
+_decode_batch = msgspec.json.Decoder(list[_Sent]).decode
+
+
+def records_of(body: bytes) -> list[Record | str]:
+    """The records of a batch, or what is wrong with them; InvalidError when it is no batch."""
     try:
         if body.lstrip()[:1] == b"[":
-            found = msgspec.json.decode(body, type=list[Any])
+            try:
+                found: list[Any] = _decode_batch(body)
+            except msgspec.ValidationError:
+                # One of them is wrong: which, is found out one by one.
+                found = msgspec.json.decode(body, type=list[Any])
         else:
             found = [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
     except (ValueError, RecursionError):
         raise InvalidError("The body is neither a JSON array nor lines", "malformed_body") from None
     if len(found) > RECORDS_MAX:
         raise InvalidError(f"A batch has at most {RECORDS_MAX} records", "malformed_body")
-    return found
+    return [read_record(one) for one in found]
 
 
 def read_record(value: object) -> Record | str:
     """A checked record, or what is wrong with it."""
-    if not isinstance(value, dict):
-        return "must be an object"
     try:
-        return _delta(value) if "recordId" in value else _cumulative(value)
-    except KeyError as error:
-        return f"{error.args[0]} is required"
+        sent = value if isinstance(value, _Sent) else _sent(value)
+        if sent.recordId is not None:
+            return _delta(sent, sent.recordId)
+        return _cut(sent) if sent.type in CUTS else _cumulative(sent)
     except ValueError as error:
         return str(error)
 
 
-def _delta(value: Mapping[str, Any]) -> Record:
+def _sent(value: object) -> _Sent:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")
+    try:
+        return msgspec.convert(value, _Sent)
+    except msgspec.ValidationError as error:
+        # As in: Expected `int` >= 0 - at `$.out`.
+        reason, _, place = str(error).partition(" - at `$.")
+        reason = reason.removeprefix("Expected ")
+        raise ValueError(f"{place.rstrip('`')} must be {reason}") from None
+
+
+def _delta(sent: _Sent, number: str) -> Record:
+    if sent.at is None:
+        raise ValueError("at is required")
     return Record(
-        user=_NAME.read(value["user"]), at_ms=_at(value["at"]),
-        upload=_volume(value, "upload"), download=_volume(value, "download"),
-        record_id=_NAME.read(value["recordId"]),
+        user=_name("user", sent.user), at_ms=_at(sent.at), upload=sent.upload,
+        download=sent.download, record_id=_name("recordId", number), account=_account(sent),
     )  # fmt: skip
 
 
-def _cumulative(value: Mapping[str, Any]) -> Record:
-    kind, seconds = value.get("type", "interim"), value.get("sessionTime", 0)
-    if kind not in TYPES:
+def _cut(sent: _Sent) -> Record:
+    """What a device says of itself: it has no user and no session."""
+    return Record(
+        user="", at_ms=_at(sent.at), upload=0, download=0, nas=_name("nas", sent.nas),
+        type=sent.type, account=_account(sent),
+    )  # fmt: skip
+
+
+def _cumulative(sent: _Sent) -> Record:
+    if sent.type not in TYPES:
         raise ValueError(f"type must be one of {', '.join(TYPES)}")
-    if not is_volume(seconds):
-        raise ValueError("sessionTime must be a number of seconds")
-    framed = value.get("framedIp")
+    framed, mac = sent.framedIp, sent.mac
+    if mac is not None and not _MAC.fullmatch(mac):
+        raise ValueError("mac must be six octets")
     return Record(
-        user=_NAME.read(value["user"]), at_ms=_at(value["at"]), upload=_volume(value, "in"),
-        download=_volume(value, "out"), nas=_NAME.read(value["nas"]),
-        session=_NAME.read(value["sessionId"]), type=kind, session_time_s=min(seconds, 10**9),
-        has_gigawords=value.get("gigawords") is True,
-        framed_ip=None if framed is None else str(ip_address(framed)),
-        cause=None if value.get("cause") is None else _NAME.read(value["cause"]),
+        user=_name("user", sent.user), at_ms=_at(sent.at), upload=sent.octets_in,
+        download=sent.octets_out, nas=_name("nas", sent.nas),
+        session=_name("sessionId", sent.sessionId), type=sent.type,
+        session_time_s=min(sent.sessionTime, SECONDS_MAX), has_gigawords=sent.gigawords,
+        framed_ip=None if framed is None else str(ip_address(framed)), mac=mac,
+        cause=None if sent.cause is None else _name("cause", sent.cause), account=_account(sent),
     )  # fmt: skip
 
 
-def _volume(value: Mapping[str, Any], name: str) -> int:
-    if not is_volume(value.get(name, 0)):
-        raise ValueError(f"{name} must be a number of bytes")
-    found: int = value.get(name, 0)
-    return found
+def _name(field: str, value: str) -> str:
+    """A checked name; most need no second look."""
+    if not value:
+        raise ValueError(f"{field} is required")
+    if len(value) <= NAME_MAX and value.isascii() and value.isprintable():
+        return value
+    try:
+        read: str = _NAME.read(value)
+    except ValueError as error:
+        raise ValueError(f"{field} {error}") from None
+    return read
 
 
-def _at(value: object) -> int:
-    """Epoch seconds or RFC 3339, as milliseconds."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**11:
+def _account(sent: _Sent) -> str | None:
+    if sent.account is None:
+        return None
+    read: str = ACCOUNT.read(sent.account)
+    return read
+
+
+def _at(value: int | str | None) -> int | None:
+    """Epoch seconds or RFC 3339, as milliseconds; None where the device has not said."""
+    if value is None:
+        return None
+    if isinstance(value, int) and 0 <= value < 10**11:
         return value * 1000
     try:
         moment = datetime.fromisoformat(str(value))
@@ -104,12 +173,41 @@ def _at(value: object) -> int:
 
 async def _days(call: Call) -> Answer:
     provider = call.services.provider
-    await provider.subscribers.get(call.account.id, call["userId"])
-    rows = await provider.usage.days(call["userId"])
-    return data([
+    subscriber = await provider.subscribers.get(call.account.id, call["userId"])
+    span = call["from"], call["to"]
+    days = [
         {"date": str(row["day"]), "upload": row["upload"], "download": row["download"]}
-        for row in rows
-    ])  # fmt: skip
+        for row in await provider.usage.days(call["userId"], span)
+    ]
+    if not call["sessions"]:
+        return data(days)
+    zone = subscriber["time_zone"]
+    instants = _instants(span, zone)
+    rows = await provider.usage.sessions(call["userId"], instants)
+    return data({"days": days, "sessions": [_session(row, zone) for row in rows]})
+
+
+def _instants(span: tuple[date | None, date | None], zone: str) -> tuple[int | None, int | None]:
+    """Where days begin and end."""
+    first, last = span
+    return (
+        None if first is None else local_day_start(zone, first),
+        None if last is None else local_day_start(zone, last + timedelta(days=1)),
+    )
+
+
+def _session(row: Any, zone: str) -> dict[str, Any]:
+    """A session as operators see it, its instants on the subscriber's clock."""
+    return {
+        "nas": row["identifier"] or row["ip"], "sessionId": row["acct_session_id"],
+        "framedIp": row["framed_ip"], "mac": row["mac"],
+        **{
+            name: wall_clocks.optional_text(row[f"{column}_at_ms"], zone)
+            for name, column in (("start", "started"), ("update", "updated"), ("stop", "stopped"))
+        },
+        "upload": row["upload"], "download": row["download"], "sessionTime": row["session_time_s"],
+        "cause": row["cause"],
+    }  # fmt: skip
 
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
@@ -131,9 +229,7 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         records = records_of(await request.body())
         given = {"accountid": request.query_params.get("accountId")}
         account = await credentials.account(caller, _WHICH.read(given, {}))
-        told, faults = await services.provider.usage.take(
-            account.id, [read_record(one) for one in records]
-        )
+        told, faults = await services.provider.usage.take(account.id, records)
         await services.provider.audit.note(
             caller, account, client, "ISP-X-USAGE-BATCH", "", "success"
         )
@@ -141,7 +237,12 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
 
     shown = Operation(
         id="ISP-X-USAGE-GET", method="GET", path="usage/{userId}", scope="admin", run=_days,
-        gives=dict[str, Any], takes=(Argument("userId", ID),), fixed=3,
+        gives=dict[str, Any], fixed=3,
+        takes=(
+            Argument("userId", ID), Argument("from", DAY, required=False),
+            Argument("to", DAY, required=False),
+            Argument("sessions", FLAG, required=False, default=False),
+        ),
     )  # fmt: skip
 
     @get(
