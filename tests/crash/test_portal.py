@@ -1,4 +1,4 @@
-"""The server is killed while it takes an import of the IPTV portal, and while boxes fetch events."""
+"""The server is killed while it takes an import of the portal, and while boxes fetch events."""
 
 import asyncio
 import base64
