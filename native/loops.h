@@ -1,7 +1,8 @@
 /* How the loops over columns are compiled and divided among threads.
  *
  * A loop marked FAREBOX_CLONES is compiled for processors of today and of ten years ago, and the
- * machine at hand takes its own; elsewhere it is compiled once. Threads last for one call. */
+ * machine at hand takes its own; elsewhere it is compiled once. FAREBOX_SORTS tells whether it is
+ * compiled for several sorts. Threads last for one call. */
 #ifndef FAREBOX_LOOPS_H
 #define FAREBOX_LOOPS_H
 
@@ -10,6 +11,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
     !defined(FAREBOX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
+#define FAREBOX_SORTS
 #define FAREBOX_CLONES \
   __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else

@@ -1,14 +1,25 @@
-/* The rule of quotas for the rows that nothing special happens to (isp.md 4.3, steps 2 to 8).
+/* Blocks of rows of quotas: where they lie, and how they leave (isp.md 4.3, 4.11).
  *
- * Written with masks instead of branches, so that a compiler does eight rows at once. What rolls,
- * is wrong or too large for the short arithmetic is only marked here, and decided row by row in
- * quota.pxd by the same rule in words; tests compare both. */
+ * The rule for rows that nothing special happens to is in quota_lanes.h, compiled for processors
+ * of today and of ten years ago; the machine at hand takes its own. What rolls, is wrong or too
+ * large for the short arithmetic is only marked there, and decided row by row in quota.pxd by the
+ * same rule in words; tests compare both.
+ *
+ * The work is bound by memory. Of many rows, a block's answers are made in a small room and then
+ * carried out past the caches, in whole lines: a line that is written in part is read before. */
 #ifndef FAREBOX_QUOTA_H
 #define FAREBOX_QUOTA_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "loops.h"
+#include "machine.h"
+
+#if defined(__SSE2__) && !defined(FAREBOX_PORTABLE)
+#define FAREBOX_STREAMS
+#include <immintrin.h>
+#endif
 
 enum {
   EXCLUDE_UPLOAD_BIT = 1,
@@ -25,13 +36,13 @@ enum {
   STALE_CYCLE_BIT = 64,
   CAL_RANGE_BIT = 128,
   INVALID_BIT = 256,
-  BLOCK = 256
+  BLOCK = 256,
+  AHEAD = 128
 };
 
 static const int64_t QUANTITY_MOST = ((int64_t)1 << 60) - 1;
 
-/* A hundred times the sum of three quantities below this fits 64 bits. Sums are worked out without
- * sign: of a row that is wrong they may be anything. */
+/* A hundred times the sum of three quantities below this fits 64 bits. */
 #define FAREBOX_SHORT ((int64_t)1 << 54)
 
 typedef struct {
@@ -45,137 +56,120 @@ typedef struct {
   uint16_t *out_flags;
 } rows_t;
 
-FAREBOX_INLINE int64_t plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
-FAREBOX_INLINE int64_t minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
-FAREBOX_INLINE int64_t times(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
-
-FAREBOX_INLINE int64_t chosen(int64_t mask, int64_t a, int64_t b) {
-  return (a & mask) | (b & ~mask);
-}
-
-/* What the bytes of a row mean, spread over the width of its quantities: all bits or none. */
+/* The answers of a block. */
 typedef struct {
-  int64_t keep_up[BLOCK], either[BLOCK], always[BLOCK], live[BLOCK], billing[BLOCK], odd[BLOCK];
-  int64_t over[BLOCK], marks[BLOCK];
-} masks_t;
+  int64_t used[BLOCK], effective[BLOCK], remaining[BLOCK];
+  int64_t period_start[BLOCK], period_end[BLOCK], carried[BLOCK];
+  int32_t active[BLOCK];
+  uint16_t flags[BLOCK];
+} __attribute__((aligned(64))) room_t;
 
-#define FAREBOX_MASK(condition) (-(int64_t)(condition))
+#define LANES 2
+#include "quota_lanes.h"
+#undef LANES
+#if defined(FAREBOX_STREAMS) && defined(FAREBOX_SORTS)
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define LANES 4
+#include "quota_lanes.h"
+#undef LANES
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
+#define LANES 8
+#include "quota_lanes.h"
+#undef LANES
+#pragma GCC pop_options
+#define FAREBOX_LANED(lanes, work)       \
+  do {                                   \
+    if ((lanes) == 8) work(8);           \
+    else if ((lanes) == 4) work(4);      \
+    else work(2);                        \
+  } while (0)
+#else
+#define FAREBOX_LANED(lanes, work) work(2)
+#endif
 
-FAREBOX_INLINE void spread_bytes(const uint8_t *restrict mode, const uint8_t *restrict flags,
-                                 int64_t n, masks_t *restrict to) {
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++) {
-    int64_t f = flags[i], m = mode[i];
-    to->keep_up[i] = (f & EXCLUDE_UPLOAD_BIT) - 1;
-    to->either[i] = FAREBOX_MASK(m == 1);
-    to->always[i] = FAREBOX_MASK(m == 2);
-    to->live[i] = FAREBOX_MASK((f & (ONLINE_BIT | ACTIVE_BIT)) == (ONLINE_BIT | ACTIVE_BIT));
-    to->billing[i] = FAREBOX_MASK((f & BILLING_BIT) != 0);
-    to->odd[i] = FAREBOX_MASK(m > 2);
+/* How many rows this processor does at once, at its best. */
+static inline int lanes_most(void) {
+#if defined(FAREBOX_STREAMS) && defined(FAREBOX_SORTS)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return 8;
+  if (__builtin_cpu_supports("avx2")) return 4;
+#endif
+  return 2;
+}
+
+/* How many rows the first block is to lack, so that the following ones begin with a line of memory.
+ * Columns mostly begin at the same distance from one, and reading across lines costs half. */
+static inline int64_t rows_before(const rows_t *r) {
+  return (int64_t)((uintptr_t)r->limit & 63) / 8;
+}
+
+/* Rows from `from` on, with their answers in the room, or where they belong if there is none. */
+static inline void block_at(const rows_t *r, int64_t from, room_t *room, rows_t *here) {
+  *here = *r;
+  here->mode += from, here->flags += from;
+  here->limit += from, here->topup += from, here->carried += from;
+  here->up += from, here->down += from;
+  here->period_start += from, here->period_end += from;
+  here->cal += from, here->t1 += from, here->t2 += from, here->applied += from;
+  if (r->bill_start) here->bill_start += from, here->bill_end += from;
+  if (r->expires) here->expires += from;
+  here->out_active = room ? room->active : r->out_active + from;
+  here->out_used = room ? room->used : r->out_used + from;
+  here->out_effective = room ? room->effective : r->out_effective + from;
+  here->out_remaining = room ? room->remaining : r->out_remaining + from;
+  here->out_period_start = room ? room->period_start : r->out_period_start + from;
+  here->out_period_end = room ? room->period_end : r->out_period_end + from;
+  here->out_carried = room ? room->carried : r->out_carried + from;
+  here->out_flags = room ? room->flags : r->out_flags + from;
+}
+
+/* n rows as if nothing special happened; special[i] says where that was wrong. */
+static inline void plain_rows(int lanes, const rows_t *r, int64_t n, int64_t now, int64_t low,
+                              int64_t high, int32_t cals, uint8_t *special) {
+#define FAREBOX_WORK(each) plain_rows_##each(r, n, now, low, high, cals, special)
+  FAREBOX_LANED(lanes, FAREBOX_WORK);
+#undef FAREBOX_WORK
+}
+
+/* The first row from i on that something special happened to, or n. */
+static inline int64_t next_special(const uint8_t *special, int64_t i, int64_t n) {
+  uint64_t eight;
+  for (; i + 8 <= n; i += 8) {
+    memcpy(&eight, special + i, sizeof eight);
+    if (eight) break;
   }
+  while (i < n && !special[i]) i++;
+  return i;
 }
 
-FAREBOX_INLINE void weigh(const rows_t *r, int64_t from, int64_t n, int64_t low, int64_t high,
-                          masks_t *restrict mask) {
-  const int64_t *restrict limit = r->limit + from, *restrict topup = r->topup + from;
-  const int64_t *restrict carried = r->carried + from;
-  const int64_t *restrict up = r->up + from, *restrict down = r->down + from;
-  int64_t *restrict out_used = r->out_used + from, *restrict out_left = r->out_remaining + from;
-  int64_t *restrict out_effective = r->out_effective + from;
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++) {
-    int64_t always = mask->always[i], u = up[i] & mask->keep_up[i], d = down[i];
-    int64_t used = chosen(mask->either[i], u > d ? u : d, plus(u, d));
-    int64_t sum = plus(plus(limit[i], carried[i]), topup[i]);
-    int64_t effective = sum & ~(sum >> 63) & ~always;
-    int64_t left = minus(effective, used);
-    int64_t over = FAREBOX_MASK(used > effective) & ~always;
-    int64_t hundred = times(100, used);
-    /* A negative quantity has its highest bit set, as has one beyond the short arithmetic. */
-    int64_t wide = limit[i] | carried[i] | up[i] | d | (topup[i] ^ (topup[i] >> 63));
-    out_used[i] = used;
-    out_effective[i] = effective;
-    out_left[i] = (left & ~(left >> 63)) | always;
-    mask->over[i] = over;
-    mask->marks[i] = (over & OVER_BIT) | (always & UNLIMITED_BIT) |
-                     (FAREBOX_MASK(hundred >= times(effective, low)) & ~always & LEVEL_LOW_BIT) |
-                     (FAREBOX_MASK(hundred >= times(effective, high)) & ~always & LEVEL_HIGH_BIT);
-    mask->odd[i] |= wide & ~(FAREBOX_SHORT - 1);
-  }
+/* The answers of n rows from the room to where they belong. */
+static inline void carry_out(int lanes, const rows_t *r, int64_t from, int64_t n,
+                             const room_t *room) {
+#define FAREBOX_WORK(each) carry_rows_##each(r, from, n, room)
+  FAREBOX_LANED(lanes, FAREBOX_WORK);
+#undef FAREBOX_WORK
 }
 
-FAREBOX_INLINE void keep_periods(const rows_t *r, int64_t from, int64_t n, int64_t now,
-                                 masks_t *restrict mask) {
-  const int64_t *restrict start = r->period_start + from, *restrict end = r->period_end + from;
-  const int64_t *restrict carried = r->carried + from;
-  int64_t *restrict out_start = r->out_period_start + from;
-  int64_t *restrict out_end = r->out_period_end + from;
-  int64_t *restrict out_carried = r->out_carried + from;
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++) {
-    mask->odd[i] |= FAREBOX_MASK(start[i] >= end[i]) | FAREBOX_MASK(now >= end[i]);
-    out_start[i] = start[i];
-    out_end[i] = end[i];
-    out_carried[i] = carried[i];
-  }
-}
-
-FAREBOX_INLINE void mark_cycles(const rows_t *r, int64_t from, int64_t n, int64_t now,
-                                masks_t *restrict mask) {
-  const int64_t *restrict start = r->period_start + from, *restrict end = r->period_end + from;
-  const int64_t *restrict begun = r->bill_start + from, *restrict ended = r->bill_end + from;
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++)
-    mask->odd[i] |= mask->billing[i] &
-                    ((FAREBOX_MASK(start[i] < begun[i]) & FAREBOX_MASK(begun[i] <= now)) |
-                     (FAREBOX_MASK(begun[i] == start[i]) & FAREBOX_MASK(ended[i] != end[i])));
-}
-
-FAREBOX_INLINE void mark_expired(const int64_t *restrict expires, int64_t n, int64_t now,
-                                 masks_t *restrict mask) {
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++) mask->live[i] &= FAREBOX_MASK(now < expires[i]);
-}
-
-FAREBOX_INLINE void choose_templates(const rows_t *r, int64_t from, int64_t n, int32_t cals,
-                                     const masks_t *restrict mask, uint8_t *restrict special) {
-  const int32_t *restrict cal = r->cal + from, *restrict applied = r->applied + from;
-  const int32_t *restrict t1 = r->t1 + from, *restrict t2 = r->t2 + from;
-  int32_t *restrict out_active = r->out_active + from;
-  uint16_t *restrict out_flags = r->out_flags + from;
-  FAREBOX_APART
-  for (int64_t i = 0; i < n; i++) {
-    int32_t first = t1[i], second = t2[i], over = (int32_t)mask->over[i];
-    int32_t active = first ^ ((first ^ second) & over);
-    int32_t differs = -(int32_t)(active != applied[i]);
-    out_active[i] = active;
-    out_flags[i] = (uint16_t)((int32_t)mask->marks[i] |
-                              ((int32_t)mask->live[i] & differs & SWITCH_BIT));
-    special[i] = (uint8_t)((mask->odd[i] != 0) | (cal[i] < -1) | (cal[i] >= cals));
-  }
-}
-
-/* Rows [from, from + n) as if nothing special happened; special[i] says where that was wrong. */
-FAREBOX_CLONES static void plain_block(const rows_t *r, int64_t from, int64_t n, int64_t now,
-                                       int64_t low, int64_t high, int32_t cals,
-                                       uint8_t *special) {
-  masks_t masks;
-  spread_bytes(r->mode + from, r->flags + from, n, &masks);
-  weigh(r, from, n, low, high, &masks);
-  keep_periods(r, from, n, now, &masks);
-  if (r->bill_start) mark_cycles(r, from, n, now, &masks);
-  if (r->expires) mark_expired(r->expires + from, n, now, &masks);
-  choose_templates(r, from, n, cals, &masks, special);
+/* Everything carried out by this thread is seen by those who wait for it. */
+static inline void all_carried(void) {
+#ifdef FAREBOX_STREAMS
+  _mm_sfence();
+#endif
 }
 
 /* How many rows of a block rolled, are over, are to be switched and are invalid. */
 FAREBOX_CLONES static void count_flags(const uint16_t *flags, int64_t n, int64_t *counts) {
-  int32_t rolled = 0, over = 0, switched = 0, invalid = 0;
+  uint16_t rolled = 0, over = 0, switched = 0, invalid = 0;
   for (int64_t i = 0; i < n; i++) {
-    rolled += (flags[i] & ROLLED_BIT) != 0;
-    over += (flags[i] & OVER_BIT) != 0;
-    switched += (flags[i] & SWITCH_BIT) != 0;
-    invalid += (flags[i] & INVALID_BIT) != 0;
+    rolled = (uint16_t)(rolled + (flags[i] / ROLLED_BIT & 1));
+    over = (uint16_t)(over + (flags[i] / OVER_BIT & 1));
+    switched = (uint16_t)(switched + (flags[i] / SWITCH_BIT & 1));
+    invalid = (uint16_t)(invalid + (flags[i] / INVALID_BIT & 1));
   }
   counts[0] += rolled;
   counts[1] += over;

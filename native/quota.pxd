@@ -51,9 +51,17 @@ cdef extern from "quota.h" nogil:
         int64_t* out_period_end
         int64_t* out_carried
         uint16_t* out_flags
-    void plain_block(
-        const rows_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t, uint8_t*
+    ctypedef struct room_t:
+        pass
+    int lanes_most()
+    int64_t rows_before(const rows_t*)
+    void block_at(const rows_t*, int64_t, room_t*, rows_t*)
+    void plain_rows(
+        int, const rows_t*, int64_t, int64_t, int64_t, int64_t, int32_t, uint8_t*
     )
+    int64_t next_special(const uint8_t*, int64_t, int64_t)
+    void carry_out(int, const rows_t*, int64_t, int64_t, const room_t*)
+    void all_carried()
     void count_flags(const uint16_t*, int64_t, int64_t*)
 
 
@@ -76,6 +84,8 @@ cdef struct call_t:
     const stand_t* stands
     int32_t cals
     bint known      # by every calendar
+    bint streams    # answers go past the caches
+    int lanes       # rows at a time
 
 
 cdef inline int64_t held(int64_t value, int64_t least, int64_t most) noexcept nogil:
@@ -219,10 +229,19 @@ cdef inline void decide_block(
     const call_t* call, const rows_t* r, int64_t from_row, int64_t n, int64_t* counts
 ) noexcept nogil:
     """So many rows, BLOCK at most."""
+    cdef room_t room
+    cdef rows_t here
     cdef uint8_t[BLOCK] special
-    cdef int64_t i
-    plain_block(r, from_row, n, call.now, call.low, call.high, call.cals, special)
-    for i in range(n):
-        if special[i] or not call.known:
-            row_decide(call, r, from_row + i)
-    count_flags(r.out_flags + from_row, n, counts)
+    cdef int64_t i = 0
+    block_at(r, from_row, &room if call.streams else NULL, &here)
+    plain_rows(call.lanes, &here, n, call.now, call.low, call.high, call.cals, special)
+    while True:
+        if call.known:
+            i = next_special(special, i, n)
+        if i >= n:
+            break
+        row_decide(call, &here, i)
+        i += 1
+    count_flags(here.out_flags, n, counts)
+    if call.streams:
+        carry_out(call.lanes, r, from_row, n, &room)

@@ -12,7 +12,8 @@ from calendar cimport calendar_search, calendar_t
 from quota cimport (
     ACTIVE_BIT, ALWAYS_MODE, BILLING_BIT, BLOCK, CAL_RANGE_BIT, CARRY_BIT, DATA_MODE, EITHER_MODE,
     EXCLUDE_UPLOAD_BIT, INVALID_BIT, LEVEL_HIGH_BIT, LEVEL_LOW_BIT, ONLINE_BIT, OVER_BIT,
-    ROLLED_BIT, STALE_CYCLE_BIT, SWITCH_BIT, UNLIMITED_BIT, call_t, decide_block, rows_t, stand_t,
+    ROLLED_BIT, STALE_CYCLE_BIT, SWITCH_BIT, UNLIMITED_BIT, all_carried, call_t, decide_block,
+    lanes_most, rows_before, rows_t, stand_t,
 )
 
 
@@ -28,11 +29,14 @@ ONLINE, BILLING = ONLINE_BIT, BILLING_BIT
 OVER, ROLLED, SWITCH, LEVEL_LOW = OVER_BIT, ROLLED_BIT, SWITCH_BIT, LEVEL_LOW_BIT
 LEVEL_HIGH, UNLIMITED, STALE_CYCLE = LEVEL_HIGH_BIT, UNLIMITED_BIT, STALE_CYCLE_BIT
 CAL_RANGE, INVALID = CAL_RANGE_BIT, INVALID_BIT
+LANES = tuple([each for each in (2, 4, 8) if each <= lanes_most()])
 
 cdef enum:
     THREADS_MAX = 64
     # Rows that a thread takes at a time.
     PIECE = 64 * BLOCK
+    # Answers of so many rows leave no cache of use to anybody.
+    STREAM_ROWS = 1 << 16
 
 
 @cython.final
@@ -94,6 +98,7 @@ cdef struct job_t:
     const call_t* call
     const rows_t* rows
     int64_t count
+    int64_t before      # rows that the first block lacks
     int64_t turn
 
 cdef struct worker_t:
@@ -105,15 +110,18 @@ cdef void* work(void* given) noexcept nogil:
     """Takes piece after piece until there are none."""
     cdef worker_t* worker = <worker_t*>given
     cdef job_t* job = worker.job
-    cdef int64_t row, end
+    cdef int64_t row, rows, end
     while True:
-        row = take_turn(&job.turn) * PIECE
-        if row >= job.count:
-            return NULL
+        row = take_turn(&job.turn) * PIECE - job.before
         end = min(row + PIECE, job.count)
+        if row >= job.count:
+            all_carried()
+            return NULL
+        row = max(row, 0)
         while row < end:
-            decide_block(job.call, job.rows, row, min(BLOCK, end - row), worker.counts)
-            row += BLOCK
+            rows = min(BLOCK - (row + job.before) % BLOCK, end - row)
+            decide_block(job.call, job.rows, row, rows, worker.counts)
+            row += rows
 
 
 cdef const int64_t* wide(given, int64_t n, str name) except? NULL:
@@ -153,6 +161,7 @@ cdef tuple run(const call_t* call, const rows_t* rows, int64_t n, int threads):
     job.call = call
     job.rows = rows
     job.count = n
+    job.before = rows_before(rows)
     job.turn = 0
     threads = max(1, min(threads, <int>min(n // PIECE, THREADS_MAX)))
     for i in range(threads):
@@ -172,7 +181,7 @@ def evaluate(
     int64_t now_ms, Calendars calendars not None, *, mode, flags, limit, topup, carried, up, down,
     period_start, period_end, cal, t1, t2, applied, bill_start=None, bill_end=None, expires=None,
     int low=80, int high=100, out_active, out_used, out_effective, out_remaining, out_period_start,
-    out_period_end, out_carried, out_flags, int threads=1,
+    out_period_end, out_carried, out_flags, int threads=1, int lanes=0,
 ):
     """Every row by the rule; how many rolled, are over, are to be switched and are invalid."""
     cdef const uint8_t[::1] first = mode
@@ -193,6 +202,8 @@ def evaluate(
         raise ValueError("thresholds are 0 <= low <= high <= 100")
     if not 1 <= threads <= THREADS_MAX:
         raise ValueError(f"threads are 1 to {THREADS_MAX}")
+    if lanes and lanes not in LANES:
+        raise ValueError(f"lanes are one of {LANES}")
     if (bill_start is None) != (bill_end is None):
         raise ValueError("a cycle has a start and an end")
     r.mode, r.flags = bits(mode, n, "mode"), bits(flags, n, "flags")
@@ -219,6 +230,7 @@ def evaluate(
     r.out_carried = wide_out(out_carried, n, "out_carried")
     call.now, call.low, call.high = now_ms, low, high
     call.cals, call.known = <int32_t>calendars.count, True
+    call.lanes, call.streams = lanes or lanes_most(), n >= STREAM_ROWS
     stands = <stand_t*>calloc(calendars.count + 1, sizeof(stand_t))
     if stands == NULL:
         raise MemoryError

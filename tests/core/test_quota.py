@@ -17,6 +17,7 @@ from farebox.core.quota import (
     CARRY,
     EXCLUDE_UPLOAD,
     INVALID,
+    LANES,
     LEVEL_HIGH,
     LEVEL_LOW,
     NEVER_MS,
@@ -55,19 +56,29 @@ NOV, DEC, JAN, FEB = 1793471400, 1796063400, 1798741800, 1801420200
 MONTHS = (1782844200, 1785522600, 1788201000, 1790793000, NOV, DEC, JAN, FEB, 1803839400)
 
 
-def answers(rows: list[Row], tables: list[Table], now: int, **options: Any) -> list[Row]:
-    """What the kernel makes of the rows."""
+def columns_of(rows: list[Row]) -> dict[str, Any]:
+    """What goes in."""
     given: dict[str, Any] = {
         name: np.array([row[name] for row in rows], kind) for name, kind in IN.items()
     }
     for name in OPTIONAL:
         if rows and name in rows[0]:
             given[name] = np.array([row[name] for row in rows], np.int64)
-    found: dict[str, Any] = {name: np.empty(len(rows), kind) for name, kind in OUT.items()}
+    return given
+
+
+def calendars_of(tables: list[Table]) -> Calendars:
+    """Tables behind each other."""
     ends: Any = np.cumsum([0, *map(len, tables)], dtype=np.int64)
     boundaries: Any = np.array([at for table in tables for at in table], np.int64)
+    return Calendars(ends, boundaries)
+
+
+def answers(rows: list[Row], tables: list[Table], now: int, **options: Any) -> list[Row]:
+    """What the kernel makes of the rows."""
+    found: dict[str, Any] = {name: np.empty(len(rows), kind) for name, kind in OUT.items()}
     out = {f"out_{name}": column for name, column in found.items()}
-    counts = evaluate(now, Calendars(ends, boundaries), **given, **out, **options)
+    counts = evaluate(now, calendars_of(tables), **columns_of(rows), **out, **options)
     told = [
         dict(zip(OUT, values, strict=True))
         for values in zip(*(column.tolist() for column in found.values()), strict=True)
@@ -271,15 +282,18 @@ def random_row(source: random.Random) -> Row:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_any_rows(seed: int) -> None:
-    """Every row is what plain Python says, with and without optional columns and sound tables."""
+    """Every row is what plain Python says, with and without optional columns and sound tables, on
+    every sort of processor that this one can be.
+    """
     source = random.Random(seed)
+    lanes = LANES[seed // 2 % len(LANES)]
     tables = TABLES if seed % 2 else [TABLES[3], TABLES[2], TABLES[2], TABLES[3]]
     rows = [random_row(source) for _ in range(1500)]
     for left_out in ([], ["expires"], ["bill_start", "bill_end"], [*OPTIONAL]):
         fewer = [{key: row[key] for key in row if key not in left_out} for row in rows]
         for now, low, high in [(495, 80, 100), (500, 0, 33), (899, 7, 99)]:
             expected = [naive(row, tables, now, low, high) for row in fewer]
-            assert expected == answers(fewer, tables, now, low=low, high=high)
+            assert expected == answers(fewer, tables, now, low=low, high=high, lanes=lanes)
 
 
 def test_rows_do_not_know_each_other() -> None:
@@ -292,6 +306,23 @@ def test_rows_do_not_know_each_other() -> None:
     told = answers([few[at] for at in order], TABLES, 495, threads=3)
     assert [expected[at] for at in order] == told
     assert [] == answers([], TABLES, 495)
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_many_rows(lanes: int) -> None:
+    """So many that answers go past the caches: they are whole wherever their columns begin."""
+    source = random.Random(3)
+    few = columns_of([random_row(source) for _ in range(997)])
+    given = {name: np.resize(column, 70_001) for name, column in few.items()}
+    found: dict[str, dict[int, Any]] = {name: {} for name in OUT}
+    for rows in (few, given):
+        count = len(rows["mode"])
+        for lead, (name, kind) in enumerate(OUT.items()):
+            found[name][count] = np.empty(count + lead, kind)[lead:]
+        out = {f"out_{name}": columns[count] for name, columns in found.items()}
+        evaluate(495, calendars_of(TABLES), **rows, **out, lanes=lanes)
+    for columns in found.values():
+        assert (np.resize(columns[997], 70_001) == columns[70_001]).all()
 
 
 def test_evaluating_again_changes_nothing() -> None:
@@ -317,6 +348,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("contiguous", {"down": np.zeros(4, np.int64)[::2]}),
     ("thresholds", {"low": 90, "high": 80}),
     ("threads", {"threads": 0}),
+    ("lanes", {"lanes": 3}),
     ("a start and an end", {"bill_start": array("q", [1])}),
 ]
 

@@ -12,6 +12,9 @@ from _typeshed import ReadableBuffer, WriteableBuffer
 NEVER_MS: Final[int]  # 2**63 - 1
 QUANTITY_MAX: Final[int]  # 2**60 - 1
 
+# Rows at a time that this processor can do, the quickest way last.
+LANES: Final[tuple[int, ...]]
+
 # mode
 DATA: Final[int]  # 0: up + down
 UPLOAD_DOWNLOAD: Final[int]  # 1: the greater of the two
@@ -75,14 +78,16 @@ def evaluate(
     out_carried: WriteableBuffer,
     out_flags: WriteableBuffer,
     threads: int = 1,
+    lanes: int = 0,
 ) -> tuple[int, int, int, int]:
     """Every row by the rule of 4.3, without the interpreter lock; how many rolled, are over, are to
     be switched and are invalid.
 
     mode, flags uint8; cal, t1, t2, applied int32; all else in int64. Out: active int32, flags
     uint16, all else int64; a column going out must not be one coming in. `remaining` is -1 where
-    there is no limit. Thresholds are 0 <= low <= high <= 100 percent.
+    there is no limit. Thresholds are 0 <= low <= high <= 100 percent. Whatever `lanes` (0 is the
+    last of LANES), the answers are the same.
 
-    Wrong type, length, contiguity or threshold is a ValueError before any work. A wrong row is
-    INVALID, one whose table does not cover now CAL_RANGE; of both, period and carried stay.
+    Wrong type, length, contiguity, threshold or lanes is a ValueError before any work. A wrong row
+    is INVALID, one whose table does not cover now CAL_RANGE; of both, period and carried stay.
     """
