@@ -3,9 +3,10 @@
 Subscribers of thousands of monthly and daily calendars, one in a hundred whose window has just
 ended. The peers are given what the kernel works out for itself: the window that contains now,
 beside every row, and rows that are neither wrong nor of billing cycles. Answers are compared before
-anything is timed; times are those of the process over all its threads. The share of the memory's
-bandwidth counts every column in and out once, by the wall, against what as many threads read
-together.
+anything is timed. Everybody has one thread, or as many as asked for (numpy has no more than one);
+times are those of the process over all its threads, and the wall's are beside them. The share of
+the memory's bandwidth counts every column in and out once, by the wall, against what as many
+threads read together in the same run.
 """
 
 import gc
@@ -238,7 +239,7 @@ class Python:
         return active, used, effective, left, start, end, carried, marks
 
 
-def measure(rows: int, rounds: int, threads: int = 2) -> dict[str, Metric]:
+def measure(rows: int, rounds: int, threads: int = 1) -> dict[str, Metric]:
     """The question to everybody who is here; RuntimeError if two answers differ."""
     os.environ.setdefault("POLARS_MAX_THREADS", str(threads))
     given = Subscribers(rows)
@@ -262,23 +263,26 @@ def measure(rows: int, rounds: int, threads: int = 2) -> dict[str, Metric]:
 
 def _metric(clock: Clock, rows: int, threads: int) -> Metric:
     spent = {name: s for (_, name), s in clock.cpu.items()}
+    wall = {name: s for (_, name), s in clock.wall.items()}
     spent["python"] *= Python.FEWER
-    mine = spent.pop("kernel")
+    wall["python"] *= Python.FEWER
+    mine, passed = spent.pop("kernel"), wall.pop("kernel")
     size = sum(np.dtype(kind).itemsize for kind in (*IN.values(), *OUT.values()))
     speed = bandwidth(threads)
     nearest = min(spent, key=spent.__getitem__)
     return Metric(
         value=rows * threads / mine,
         unit="rows/s",
-        baseline=f"{nearest}, {rows:,} rows, {threads} threads",
+        baseline=f"{nearest}, {rows:,} rows, threads {threads}",
         ratio=spent[nearest] / mine,
         beside={
             **{f"ratio_to_{name}": other / mine for name, other in spent.items()},
+            **{f"wall_ratio_to_{name}": other / passed for name, other in wall.items()},
             "cpu_ns_per_row": 1e9 * mine / rows,
-            "wall_rows/s": rows / clock.wall["quota", "kernel"],
+            "wall_rows/s": rows / passed,
             "bytes_per_row": size,
             "bandwidth_gb/s": speed / 1e9,
-            "share_of_bandwidth": size * rows / clock.wall["quota", "kernel"] / speed,
+            "share_of_bandwidth": size * rows / passed / speed,
         },
     )
 
@@ -289,11 +293,11 @@ def run(quick: bool) -> dict[str, Metric]:
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m benchmarks.bench_quota [ROWS]`."""
-    rows = next((int(word) for word in arguments if word.isdigit()), 10_000_000)
+    """`python -m benchmarks.bench_quota [ROWS [THREADS]]`."""
+    rows, threads = (*map(int, arguments), *(10_000_000, 1)[len(arguments) :])
     print(", ".join(f"{name} {value}" for name, value in machine({}).items() if value))
     gc.disable()
-    for name, metric in measure(rows, 5).items():
+    for name, metric in measure(rows, 5, threads).items():
         print(f"{name}: {metric.value:,.0f} {metric.unit}, {metric.ratio:.1f} x {metric.baseline}")
         for key, figure in metric.beside.items():
             print(f"    {key:28} {figure:,.2f}")
