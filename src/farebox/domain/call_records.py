@@ -16,6 +16,9 @@ import msgspec
 from farebox.domain import wall_clocks
 
 DISPOSITIONS: Final = ("ANSWERED", "NO ANSWER", "BUSY", "FAILED", "CONGESTION")
+# No cost is outside of these.
+COST_MIN: Final = Decimal(0)
+COST_MAX: Final = Decimal(10**12)
 LIST_MAX: Final = 100
 TEXT_CHARS_MAX: Final = 255
 UNIQUEID_CHARS_MAX: Final = 64

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from farebox.domain import wall_clocks
-from farebox.domain.call_records import CallRecord, span
+from farebox.domain.call_records import COST_MAX, COST_MIN, DISPOSITIONS, CallRecord, span
 from farebox.domain.errors import InvalidError, NotFoundError
 from farebox.engine.operators import Operator
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
@@ -29,7 +29,12 @@ _FIELDS: Final = CallRecord.__struct_fields__
 _PLACE: Final = struct.Struct(">qq")
 _SIGNATURE_BYTES: Final = 16
 
+# Up to so many tenants are looked up one by one; more are read in order of time.
+_TENANTS_FEW: Final = 32
+
 Key = tuple[int, str, int]
+# The first instant of each zone, and the one after the last.
+Spans = dict[str, tuple[int, int]]
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,19 +81,37 @@ class CallRecords:
             about = msgspec.json.encode([caller.id, search])
             after = await self._read_cursor(cursor, about)
             whose = [row for row in tenants if row["time_zone"] in spans]
-            from_ms = [spans[row["time_zone"]][0] for row in whose]
-            until_ms = [spans[row["time_zone"]][1] for row in whose]
-            rows = list(await self._pool.fetch(
-                SQL.history, [row["id"] for row in whose], from_ms, until_ms,
-                min(from_ms, default=0), max(until_ms, default=0),
-                search.firstdst, search.dispositions, *search.cost, *after, limit + 1,
-            ))  # fmt: skip
+            rows = await self._page(whose, spans, search, after, limit + 1)
         if len(rows) <= limit:
             return rows, ""
         last = rows[limit - 1]
         return rows[:limit], self._cursor(last["start_ms"], last["id"], about).decode()
 
-    def _spans(self, search: Search, zones: set[str]) -> dict[str, tuple[int, int]]:
+    async def _page(
+        self, whose: list[Any], spans: Spans, search: Search, after: tuple[int, int], most: int
+    ) -> list[Any]:
+        """The first calls of these tenants after a place."""
+        zones = [row["time_zone"] for row in whose]
+        # Of a few tenants the spans of each, of many those of the zones.
+        is_many = len(whose) > _TENANTS_FEW and not search.firstdst
+        zones = sorted(set(zones)) if is_many else zones
+        from_ms, until_ms = ([spans[zone][end] for zone in zones] for end in (0, 1))
+        least, greatest = search.cost
+        arguments = [
+            [row["id"] for row in whose], from_ms, until_ms,
+            max(min(from_ms, default=0), after[0]), max(until_ms, default=0),
+            search.dispositions or DISPOSITIONS,
+            COST_MIN if least is None else least, COST_MAX if greatest is None else greatest,
+            *after, most,
+        ]  # fmt: skip
+        if search.firstdst:
+            numbers = sorted(set(search.firstdst))
+            return list(await self._pool.fetch(SQL.history_of_numbers, *arguments, numbers))
+        if is_many:
+            return list(await self._pool.fetch(SQL.history_of_many, *arguments, zones))
+        return list(await self._pool.fetch(SQL.history, *arguments))
+
+    def _spans(self, search: Search, zones: set[str]) -> Spans:
         """The instants that are asked for in each zone; "today" is each zone's own."""
         found, is_backwards = {}, False
         for zone in zones or {"UTC"}:

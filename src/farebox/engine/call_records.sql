@@ -8,8 +8,9 @@ select t.id, t.time_zone from pbx.tenant t
 
 -- name: history
 -- A page of calls, each tenant's within its own span of instants: of every tenant as many as the
--- page may hold, in the order of their index, and of those the first. The bounds around all spans
--- let the months before and after them be left alone.
+-- page may hold, in the order of their index, and of those the first. Every filter is a condition
+-- on that index, whether it lets everything through or not. The bounds around all spans let the
+-- months before and after them be left alone.
 select c.*, t.code, t.time_zone
   from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as s (tenant, from_ms, until_ms)
   join pbx.tenant t on t.id = s.tenant
@@ -17,15 +18,52 @@ select c.*, t.code, t.time_zone
        select * from pbx.cdr c
         where c.tenant = s.tenant and c.start_ms >= s.from_ms and c.start_ms < s.until_ms
           and c.start_ms >= $4::bigint and c.start_ms < $5::bigint
-          and ($6::text[] is null or c.firstdst = any ($6))
-          and ($7::text[] is null or c.disposition = any ($7))
-          and ($8::numeric is null or c.cc_cost >= $8)
-          and ($9::numeric is null or c.cc_cost <= $9)
-          and (c.start_ms, c.id) > ($10::bigint, $11::bigint)
+          and c.disposition = any ($6::text[])
+          and c.cc_cost >= $7::numeric and c.cc_cost <= $8::numeric
+          and (c.start_ms, c.id) > ($9::bigint, $10::bigint)
         order by c.start_ms, c.id
-        limit $12) as c
+        limit $11) as c
  order by c.start_ms, c.id
- limit $12
+ limit $11
+
+-- name: history_of_numbers
+-- The same of calls to some numbers, each looked up by itself.
+select c.*, t.code, t.time_zone
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as s (tenant, from_ms, until_ms)
+  join pbx.tenant t on t.id = s.tenant
+ cross join unnest($12::text[]) as d (number)
+ cross join lateral (
+       select * from pbx.cdr c
+        where c.tenant = s.tenant and c.firstdst = d.number
+          and c.start_ms >= s.from_ms and c.start_ms < s.until_ms
+          and c.start_ms >= $4::bigint and c.start_ms < $5::bigint
+          and c.disposition = any ($6::text[])
+          and c.cc_cost >= $7::numeric and c.cc_cost <= $8::numeric
+          and (c.start_ms, c.id) > ($9::bigint, $10::bigint)
+        order by c.start_ms, c.id
+        limit $11) as c
+ order by c.start_ms, c.id
+ limit $11
+
+-- name: history_of_many
+-- The same for somebody who sees many tenants: calls in order of time, each looked at for whether
+-- it is within the span of its tenant's zone, until the page is full.
+select c.*, t.code, t.time_zone
+  from (select * from pbx.cdr c
+         where c.tenant = any ($1::bigint[])
+           and c.start_ms >= $4::bigint and c.start_ms < $5::bigint
+           and c.disposition = any ($6::text[])
+           and c.cc_cost >= $7::numeric and c.cc_cost <= $8::numeric
+           and (c.start_ms, c.id) > ($9::bigint, $10::bigint)
+           and (select c.start_ms >= s.from_ms and c.start_ms < s.until_ms
+                  from pbx.tenant t
+                  join unnest($12::text[], $2::bigint[], $3::bigint[])
+                    as s (zone, from_ms, until_ms) on s.zone = t.time_zone
+                 where t.id = c.tenant)
+         order by c.start_ms, c.id
+         limit $11) as c
+  join pbx.tenant t on t.id = c.tenant
+ order by c.start_ms, c.id
 
 -- name: signing_key
 -- What cursors are signed with.

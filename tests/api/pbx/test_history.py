@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from farebox.domain.call_records import record_of
+from farebox.engine import call_records
 from tests.api.pbx.conftest import Exchange
 
 PATH = "/cdr/getCallHistory"
@@ -64,6 +65,38 @@ def test_a_short_day(exchange: Exchange) -> None:
 def test_filters(exchange: Exchange, form: dict[str, str], expected: str) -> None:
     """Filters hold together, members of a list one or the other; costs are numbers."""
     assert expected == exchange.run(ids(exchange, **DAYS, **form))
+
+
+@pytest.mark.parametrize("limit", ["1", "2", "1000"])
+def test_however_many_tenants_are_seen(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Tenants looked up one by one and calls read in order of time are the same pages."""
+
+    async def run() -> None:
+        forms: tuple[dict[str, str], ...]
+        forms = ({}, {"disposition": "ANSWERED"}, {"cost": ">0"}, {"tenant_code": "AdviceWise"},
+                 {"firstdst": "15145550100,15145550100, 7"})  # fmt: skip
+        pages = []
+        for few in (32, 0):
+            monkeypatch.setattr(call_records, "_TENANTS_FEW", few)
+            pages.append([await walked(exchange, limit=limit, **DAYS, **form) for form in forms])
+        assert pages[0] == pages[1]
+        assert ["1 2 3 6 4 5", "1 2 6 4 5", "1 2 5", "6", "1 2 3 6 4 5"] == pages[0]
+
+    exchange.run(run())
+
+
+async def walked(exchange: Exchange, **form: str) -> str:
+    """The ids of the calls of all pages."""
+    found: list[str] = []
+    cursor = ""
+    while True:
+        told = (await exchange.post(PATH, **form, cursor=cursor)).json()
+        found += [row["id"] for row in told["data"]]
+        cursor = told["paging"]["next_cursor"]
+        if not cursor:
+            return " ".join(found)
 
 
 @pytest.mark.parametrize(
