@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from farebox.api.pbx import OPERATIONS
+from tests.api.mutated.pbx import IDS
 from tests.api.pbx.conftest import Exchange
 
 # An id of tenant 2 for every kind of record, by the parameter that names it.
@@ -17,6 +18,7 @@ OURS = {
     "user_id": "97",
 }  # fmt: skip
 UNKNOWN = "123456"
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"
 # What is valid besides.
 REST = {
     "password": "password9", "user": "admin",
@@ -57,6 +59,29 @@ async def contents(connection: Any) -> list[Any]:
     return [await connection.fetch(f"select * from pbx.{table} order by 1") for table in tables]
 
 
+@pytest.mark.parametrize("path", [*IDS, "import", "cdrs", "audit"])
+def test_operators_routes_are_nobody_elses(exchange: Exchange, path: str) -> None:
+    """To users the operators' routes answer alike whether a record is theirs, is or is not."""
+
+    async def run() -> None:
+        async with exchange.fresh() as connection:
+            before = await contents(connection)
+            key = f"/{IDS[path]}" if path in IDS else ""
+            further = {"users": "/tenants", "extensions": "/rotate-secret"}.get(path, "")
+            for method in ("GET", "POST", "PUT", "DELETE"):
+                for place in {key, key and f"/{UNKNOWN}"}:
+                    for end in {"", further if place else ""}:
+                        answer = await exchange.call(
+                            method, f"/admin/{path}{place}{end}", "advicewise", json=REST
+                        )
+                        assert answer.status_code in (404, 405)
+                        told = {404: "Record Not Found.", 405: "Method Not Allowed"}
+                        assert told[answer.status_code] == answer.json()["message"]
+            assert before == await contents(connection)
+
+    exchange.run(run())
+
+
 def test_every_list_is_of_one_tenant(exchange: Exchange) -> None:
     """A list of a tenant is what an admin sees of that tenant, and empty where there is nothing."""
 
@@ -67,6 +92,67 @@ def test_every_list_is_of_one_tenant(exchange: Exchange) -> None:
                 theirs = await exchange.data(operation.path, "advicewise", tenant_id="80")
                 assert ours == theirs
                 assert operation.path.startswith("/extension") == bool(ours)
+
+    exchange.run(run())
+
+
+# What there may be one of: a new record's path, and bodies of which one is taken.
+ONCE: tuple[tuple[str, tuple[tuple[str, dict[str, str]], ...]], ...] = (
+    ("a number of a tenant", (
+        ("extensions", {"te_id": "80", "ex_name": "x", "ex_number": "777"}),
+        ("hunts", {"te_id": "80", "hu_name": "x", "hu_number": "777", "hu_type": "X"}),
+    )),
+    ("a code", (
+        ("tenants", {"te_name": "x", "te_code": "Twice"}),
+        ("tenants", {"te_name": "y", "te_code": "TWICE"}),
+    )),
+    ("a name", (
+        ("users", {"us_username": "twice", "password_hash": HASH}),
+        ("users", {"us_username": "TWICE", "password_hash": HASH}),
+    )),
+    ("an address", (
+        ("users", {"us_username": "a", "email": "a@b.test", "password_hash": HASH}),
+        ("users", {"us_username": "b", "email": "A@b.test", "password_hash": HASH}),
+    )),
+    ("a DID", (
+        ("dids", {"di_te_id": "80", "di_number": "4420"}),
+        ("dids", {"di_te_id": "2", "di_number": "4420"}),
+    )),
+    ("a telephone", (
+        ("phones", {"ph_te_id": "80", "ph_name": "x", "ph_pm_id": "1", "ph_mac": "0015.65aa.bb01"}),
+        ("phones", {"ph_te_id": "2", "ph_name": "y", "ph_pm_id": "1",
+                    "ph_mac": "00-15-65-AA-BB-01"}),
+    )),
+    ("a mailbox", (
+        ("voicemails", {"te_id": "80", "mailbox": "9"}),
+        ("voicemails", {"te_id": "80", "mailbox": "9", "fullname": "x"}),
+    )),
+    ("a model", (("phone-models", {"pm_name": "x"}), ("phone-models", {"pm_name": "x"}))),
+    ("a type", (("custom-types", {"ct_name": "x"}), ("custom-types", {"ct_name": "x"}))),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "bodies"), ONCE, ids=lambda one: one if type(one) is str else "")
+def test_of_many_at_once_one_is_made(exchange: Exchange, what: str, bodies: Any) -> None:
+    """Of creates that want the same at once, over connections of their own, one succeeds."""
+
+    async def run() -> None:
+        async def create(path: str, body: Any) -> Any:
+            # On a machine that stands still meanwhile somebody may be asked to come again.
+            while (answer := await exchange.call("POST", path, json=body)).status_code == 503:
+                pass
+            return answer
+
+        wanted = bodies * 4
+        answers = await asyncio.gather(*(create(f"/admin/{path}", body) for path, body in wanted))
+        found = sorted(answer.status_code for answer in answers)
+        assert [201, *[409] * (len(wanted) - 1)] == found, what
+        (place,) = [
+            f"/admin/{path}/{next(iter(answer.json()['data'].values()))}"
+            for (path, _), answer in zip(wanted, answers, strict=True)
+            if answer.status_code == 201
+        ]
+        assert 200 == (await exchange.call("DELETE", place)).status_code
 
     exchange.run(run())
 
