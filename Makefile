@@ -61,4 +61,5 @@ $(VENV)/.built: $(BIN)/python pyproject.toml setup.py $(wildcard native/*)
 
 $(VENV)/.tested: $(VENV)/.built
 	$(PIP) install -q --group test
+	@$(BIN)/python -m tests.outbound.freeradius
 	@touch $@

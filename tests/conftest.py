@@ -19,6 +19,7 @@ from farebox.storage.embedded import installations
 from farebox.storage.pool import Pool, open_pool
 from tests.clocks import SettableClock
 from tests.documented import DOCUMENTED
+from tests.outbound import freeradius
 from tests.servers import STOCKED, Databases, PostgreSQL, Redis, redis_program
 
 _POSTGRESQL = pytest.StashKey[PostgreSQL]()
@@ -115,6 +116,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if covered:
         count = f"{len(covered)} of {len(DOCUMENTED)}"
         terminalreporter.write_line(f"documented operations covered: {count}")
+    asked = any(
+        "freeradius" in report.nodeid for report in terminalreporter.stats.get("passed", ())
+    )
+    if asked or (covered and not freeradius.is_here()):
+        terminalreporter.write_line(freeradius.about())
 
 
 @pytest.fixture(scope="session")
