@@ -117,7 +117,7 @@ def about() -> str:
     server = program("freeradius")
     if server is None or not is_here():
         return "FreeRADIUS is not here: RADIUS was checked by encoders of the tests' own only"
-    command = [server, "-v"]
+    command = [str(server), "-v"]
     said = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment())
     version = re.search(r"Version (\S+),", said.stdout)
     return f"FreeRADIUS {version[1] if version else ''} has judged RADIUS packets"
