@@ -26,6 +26,7 @@ COMMANDS = [
     ["isp"],
     ["isp", "bootstrap"],
     ["isp", "evaluate"],
+    ["isp", "rotate"],
     ["pbx"],
     ["pbx", "bootstrap"],
     ["pbx", "export-asterisk"],

@@ -1,4 +1,4 @@
-"""`farebox isp`: the first account of the internet provider, and the quotas of all subscribers."""
+"""`farebox isp`: the internet provider's first account, all quotas, all secrets under a new key."""
 
 import time
 
@@ -21,13 +21,15 @@ from farebox.domain.windows import zone
 from farebox.engine.credentials import SCOPES, bootstrap
 from farebox.engine.evaluating import Evaluating, Summary
 from farebox.engine.provider import PURPOSE
+from farebox.engine.rotating import Rotated
+from farebox.engine.rotating import rotate as seal_again
 from farebox.engine.sealing import Sealer
 from farebox.settings import Settings
 
 
 @click.group()
 def isp() -> None:
-    """Prepare the internet provider's API, and evaluate quotas."""
+    """Prepare the internet provider's API, evaluate quotas, exchange keys."""
 
 
 @isp.command("bootstrap")
@@ -92,3 +94,28 @@ async def _evaluate(settings: Settings, dsn: str, account: str, dry_run: bool) -
             return await job.run(
                 account, dry_run=dry_run, progress=lambda rows: progress.advance(task, rows)
             )
+
+
+@isp.command("rotate")
+def rotate() -> None:
+    """Seal every secret again with the first key of FAREBOX_SECRETS.
+
+    Put a new key in front, restart the servers, run this, and take the old key out. It may be
+    stopped at any time and run again, and beside servers.
+    """
+    with plain_errors():
+        settings = read_settings(demo=True)
+        with database(settings) as dsn:
+            told = run(lambda: _rotate(settings, dsn))
+    out.print(f"sealed {told.sealed} secrets again; no key of the ring opens {told.lost}")
+
+
+async def _rotate(settings: Settings, dsn: str) -> Rotated:
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn())
+    async with migrated_pool(dsn, max_size=1) as pool:
+        with Progress(*columns, console=err) as progress:
+            task = progress.add_task("secrets", total=None)
+            return await seal_again(
+                pool, keys_of(settings).by_kid, PURPOSE,
+                lambda secrets: progress.advance(task, secrets),
+            )  # fmt: skip
