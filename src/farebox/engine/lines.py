@@ -92,12 +92,18 @@ class Lines:
         """Gives an extension another secret, which is told this once."""
         made = generated()
         async with transaction(self._pool) as connection:
-            tenant = await connection.fetchval(SQL.tenant_of, extension)
-            if tenant is None:
-                raise NotFoundError("There is no such extension")
+            await self.note(connection, caller, "secret_rotated", extension)
             await self.set_secret(connection, extension, made)
-            await note(connection, self._clock(), caller, "secret_rotated", tenant, extension)
         return made
+
+    async def note(
+        self, connection: Connection, caller: Operator, action: str, extension: int
+    ) -> None:
+        """An entry of the audit log about an extension; NotFoundError where there is none."""
+        tenant = await connection.fetchval(SQL.tenant_of, extension)
+        if tenant is None:
+            raise NotFoundError("There is no such extension")
+        await note(connection, self._clock(), caller, action, tenant, extension)
 
     async def keep_phone_password(self, connection: Connection, phone: int, password: str) -> None:
         """Keeps what a phone fetches its settings with; an empty one is none."""

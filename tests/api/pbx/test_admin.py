@@ -270,8 +270,8 @@ def test_secrets_and_who_read_them(exchange: Exchange) -> None:
             assert rotated["secret"].encode() not in sealed
             log = await ask(exchange, "GET", "audit?tenant_id=80")
             told = [(row["us_username"], row["action"], row["subject_id"]) for row in log]
-            expected = [("advicewise", "secret_read"), ("admin", "secret_rotated"),
-                        ("admin", "secret_read")]  # fmt: skip
+            expected = [("admin", "secret_made"), ("advicewise", "secret_read"),
+                        ("admin", "secret_rotated"), ("admin", "secret_read")]  # fmt: skip
             assert [(*one, key) for one in expected] == told
             assert rotated["secret"] not in str(log)
 

@@ -127,6 +127,8 @@ def _of_all(services: Services, kind: Provisioned, shape: Any) -> list[HTTPRoute
         given = await read_body(request)
         async with transaction(services.pool) as connection:
             key, more = await add(connection, call, kind, given)
+            if "secret" in more:
+                await services.exchange.lines.note(connection, call.caller, "secret_made", key)
             row = await store.read(connection, kind.resource, key, call.view)
         return told({**shown(row, kind.view), **more}, 201)
 
