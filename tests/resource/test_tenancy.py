@@ -56,11 +56,11 @@ def test_visibility_on_random_forests(
                 resource = CATALOGUE[name]
                 page = await store.list_rows(pool, resource, Criteria(), view)
                 assert expected[name] == [row.id for row in page.rows]
-                counted = parse(resource, [("where[id][>]", "0"), ("limit", "0")])
-                assert (
-                    len(expected[name])
-                    == (await store.list_rows(pool, resource, counted, view)).total
-                )
+                # Counting all is another statement than counting what is filtered.
+                for asked in ([("where[id][>]", "0")], [])[: 1 + bool(resource.scope.alone)]:
+                    counted = parse(resource, [*asked, ("limit", "0")])
+                    page = await store.list_rows(pool, resource, counted, view)
+                    assert len(expected[name]) == page.total
                 hidden = set(range(1, GROUPS + 1)) - set(expected[name])
                 for key in sorted(hidden)[:1]:
                     with pytest.raises(NotFoundError):

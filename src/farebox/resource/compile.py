@@ -15,6 +15,7 @@ from farebox.resource.definition import Association, Field, Resource, View
 
 Query = tuple[str, list[object]]
 Link = tuple[str, str, str]
+_BY_ID = " order by t.id"
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 
 
@@ -43,9 +44,15 @@ def select(
 ) -> Query:
     """Give the statement for the rows of a list; `within` is a further condition on `t`."""
     values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
-    text = seen(resource.shown, resource, within) + _criteria(criteria, values)
-    text += _order(criteria) + ("" if limit is None else " limit {limit}::bigint")
-    text += " offset {skip}::bigint" if criteria.skip else ""
+    order = _order(criteria)
+    page = order + ("" if limit is None else " limit {limit}::bigint")
+    page += " offset {skip}::bigint" if criteria.skip else ""
+    if limit is not None and order == _BY_ID and _is_alone(resource, criteria, within):
+        # An index tells which rows are on the page; only those are looked up.
+        ids = f"select t.id from {resource.table} as t where ({resource.scope.alone}){page}"
+        both = f"{resource.table} as t join ({ids}) as page on page.id = t.id"
+        return bound(f"select {resource.shown} from {both}{order}", view.having(**values))
+    text = seen(resource.shown, resource, within) + _criteria(criteria, values) + page
     return bound(text, view.having(**values))
 
 
@@ -56,6 +63,8 @@ def count(
     """Give the statement that counts what a list would show without skip; at most `limit`."""
     values: dict[str, object] = {"limit": limit}
     text = seen("1", resource, within) + _criteria(criteria, values)
+    if _is_alone(resource, criteria, within):
+        text = f"select 1 from {resource.table} as t where ({resource.scope.alone})"
     text += "" if limit is None else " limit {limit}::bigint"
     return bound(f"select count(*) from ({text}) as c", view.having(**values))
 
@@ -162,6 +171,12 @@ def export(
     source = f"{resource.source or resource.table} as o cross join lateral (select o.*)"
     wide = replace(resource, fields=tuple(fields), source=source)
     return select(wide, criteria, view, limit=None), fields
+
+
+def _is_alone(resource: Resource, criteria: Criteria, within: str) -> bool:
+    """Whether a statement asks for all that the caller sees, and there is a best way to say so."""
+    is_filtered = criteria.conditions or criteria.branches or within != "true" or resource.source
+    return bool(resource.scope.alone) and not is_filtered
 
 
 def _criteria(criteria: Criteria, values: dict[str, object]) -> str:

@@ -49,6 +49,8 @@ class Scope:
     read: str
     write: str = "true"
     delete: str = "true"
+    # The same as `read`, as it is best said where a statement asks for nothing else.
+    alone: str = ""
 
 
 @dataclass(frozen=True, eq=False)

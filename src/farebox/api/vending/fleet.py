@@ -96,7 +96,7 @@ MACHINE = Resource(
     name="machine",
     table="vending.machine",
     owner=None,
-    scope=tenancy.located("t.location"),
+    scope=tenancy.gathered("t.location"),
     fields=(
         ID,
         Field("name", write="RO"),
