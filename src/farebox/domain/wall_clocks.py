@@ -5,9 +5,10 @@ the first of the two. Stepping keeps the wall time; a day that a month lacks bec
 """
 
 import calendar
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from farebox.domain.instants import Moment, to_ms
 from farebox.domain.windows import zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,6 +43,13 @@ def instant(wall: datetime, zone_name: str) -> int:
     if first.astimezone(where).replace(tzinfo=None) != wall:
         first = _end_of_gap(wall, where)
     return (first - _EPOCH) // _MS
+
+
+def of_moment(moment: Moment, zone_name: str) -> int:
+    """Epoch milliseconds of what a date text says; without an offset it is a wall clock."""
+    if moment.instant is not None:
+        return to_ms(moment.instant)
+    return instant(moment.local or datetime.combine(moment.day or date.min, time()), zone_name)
 
 
 def _end_of_gap(wall: datetime, where: ZoneInfo) -> datetime:

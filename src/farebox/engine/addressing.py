@@ -16,7 +16,7 @@ from farebox.domain.errors import ConflictError, NotFoundError
 from farebox.engine.credentials import Account
 from farebox.engine.limits import Limits
 from farebox.engine.metering import Metering
-from farebox.engine.notices import Notice, Notices
+from farebox.engine.notices import Beside, Notice, Notices
 from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.subscribers import not_found, phone_key
 from farebox.storage.pool import Pool, storage_errors, transaction
@@ -52,7 +52,7 @@ class Addressing:
         self._passwords = passwords
         self._limits = limits
 
-    async def tell(self, account: Account, number: int, wording: Wording) -> str:
+    async def tell(self, account: Account, number: int, wording: Wording, beside: Beside) -> str:
         """Sends one message at once; the contact it went to."""
         await self._notices.require(account.id, wording.channel)
         [row] = await self._rows(account.id, [number])
@@ -61,12 +61,13 @@ class Addressing:
             raise ConflictError(f"User {number} has no contact of this kind", "no_contact")
         notice = await self._worded(account, row, wording, ticket)
         await self._count(notice, wording.channel)
-        await self._notices.send(account, wording.channel, notice)
+        await self._notices.send(account, wording.channel, notice, beside)
         return notice.recipient
 
     async def tell_many(
-        self, account: Account, named: int, numbers: Sequence[int], wording: Wording
-    ) -> int:
+        self, account: Account, named: int, numbers: Sequence[int], wording: Wording,
+        beside: Beside,
+    ) -> int:  # fmt: skip
         """Has messages sent to all who have a contact; how many."""
         await self._notices.require(account.id, wording.channel)
         await self._rows(account.id, [named])
@@ -79,6 +80,7 @@ class Addressing:
         async with transaction(self._pool) as connection:
             for notice in worded:
                 await self._notices.put(connection, account.id, wording.channel, notice)
+            await beside(connection, len(worded))
         return len(worded)
 
     async def recover(self, account: Account, by: str, contact: str) -> str:

@@ -25,6 +25,9 @@ from farebox.storage.sqlfile import load
 SQL = load(__file__)
 CASH: Final = "cashCollected"
 PAID: Final = "alreadyPaid"
+# Places of lists that are no area.
+EVERYWHERE: Final = 0
+NOWHERE: Final = -1
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,32 +52,37 @@ class Collecting:
         self._pool = pool
         self._clock = clock
 
-    async def assigned(
-        self, account: str, admin: int, area: int | None, owing: bool, after: int, most: int | None
-    ) -> list[Any]:
-        """Those a collector collects from, by id, with their balances."""
+    async def areas(self, account: str, admin: int | None, area: int | None) -> list[int]:
+        """The places that a list goes through: all, or just one; NotFoundError of what is named."""
         async with storage_errors():
-            await require_admin(self._pool, account, admin)
+            if admin is not None:
+                await require_admin(self._pool, account, admin)
             if area is not None:
                 await require(self._pool, account, AREA, area)
-            return list(
-                await self._pool.fetch(SQL.assigned, account, admin, area, owing, after, most)
-            )
+                return [area]
+            return [row["id"] for row in await self._pool.fetch(SQL.areas, account)] + [NOWHERE]
+
+    async def assigned(
+        self, account: str, admin: int, owing: bool, place: int, after: int, most: int
+    ) -> list[Any]:
+        """Those a collector collects from, by id, with their balances."""
+        statements = (SQL.assigned, SQL.assigned_nowhere, SQL.assigned_in)
+        return await self._at(place, statements, account, admin, owing, after, most)
 
     async def pending(
         self, account: Account, days: tuple[date | None, date | None], admin: int | None,
-        after: int, most: int | None,
+        place: int, after: int, most: int,
     ) -> list[Any]:  # fmt: skip
         """Collections that wait for approval, by id, those made on some days by somebody."""
-        start_ms, end_ms = span_of(account, days)
+        statements = (SQL.pending, SQL.pending_nowhere, SQL.pending_in)
+        span = span_of(account, days)
+        return await self._at(place, statements, account.id, *span, admin, after, most)
+
+    async def _at(self, place: int, statements: Sequence[str], *asked: Any) -> list[Any]:
         async with storage_errors():
-            if admin is not None:
-                await require_admin(self._pool, account.id, admin)
-            return list(
-                await self._pool.fetch(
-                    SQL.pending, account.id, start_ms, end_ms, admin, after, most
-                )
-            )
+            if place in (EVERYWHERE, NOWHERE):
+                return list(await self._pool.fetch(statements[place != EVERYWHERE], *asked))
+            return list(await self._pool.fetch(statements[2], *asked, place))
 
     async def assign(self, account: str, subscribers: Sequence[int], admin: int) -> None:
         """Gives subscribers to a collector: all of them or none."""
@@ -85,6 +93,16 @@ class Collecting:
                 raise not_found(next(one for one in subscribers if one in missing))
             await require_admin(connection, account, admin)
             await connection.execute(SQL.assign, list(subscribers), admin, self._clock())
+
+    async def requests(
+        self, account: str, subscriber: int | None, span: tuple[int | None, int | None],
+        after: int, most: int,
+    ) -> list[Any]:  # fmt: skip
+        """Who wants to be visited, by id, those who asked in a span."""
+        async with storage_errors():
+            return list(
+                await self._pool.fetch(SQL.requests, account, subscriber, *span, after, most)
+            )
 
     async def ask(self, account: str, subscriber: int, bring_change_for: str) -> None:
         """A subscriber wants to be visited; asked again, only the change to bring is new."""

@@ -5,42 +5,81 @@
 select true from isp.admin
  where id = $1 and enabled and account in (select isp.ancestry($2))
 
+-- name: areas
+-- The areas of an account.
+select id from isp.area where account = $1 order by id
+
 -- name: assigned
 -- Those a collector collects from, with where they live and what they owe.
-select s.id, s.account, s.name, s.last_name, coalesce(s.person_title, s.name) as person_title,
-       s.phone, s.email, s.address_line1, s.address_line2, l.latitude, l.longitude,
-       l.area as area_id, a.name as area, t.name as street, b.name as block, o.balance
+select v.*, o.balance
   from isp.collection_assignment c
-  join isp.subscriber s on s.id = c.subscriber
-  left join isp.location l on l.subscriber = s.id
-  left join isp.area a on a.id = l.area
-  left join isp.street t on t.id = l.street
-  left join isp.block b on b.id = l.block
+  join isp.resident v on v.id = c.subscriber
   left join lateral (
     select sum(e.amount_thousandths)::bigint as balance
-      from isp.ledger_entry e where e.subscriber = s.id) o on true
- where s.account = $1 and c.admin = $2 and s.status <> 'deleted'
-   and ($3::bigint is null or l.area = $3) and (not $4 or o.balance > 0) and s.id > $5
- order by s.id limit $6
+      from isp.ledger_entry e where e.subscriber = v.id) o on true
+ where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
+   and (not $3 or o.balance > 0) and c.subscriber > $4
+ order by c.subscriber limit $5
+
+-- name: assigned_nowhere
+-- The same, those of no area.
+select v.*, o.balance
+  from isp.collection_assignment c
+  join isp.resident v on v.id = c.subscriber
+  left join lateral (
+    select sum(e.amount_thousandths)::bigint as balance
+      from isp.ledger_entry e where e.subscriber = v.id) o on true
+ where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
+   and (not $3 or o.balance > 0) and c.subscriber > $4
+   and v.area_id is null
+ order by c.subscriber limit $5
+
+-- name: assigned_in
+-- The same, those of an area.
+select v.*, o.balance
+  from isp.collection_assignment c
+  join isp.resident v on v.id = c.subscriber
+  left join lateral (
+    select sum(e.amount_thousandths)::bigint as balance
+      from isp.ledger_entry e where e.subscriber = v.id) o on true
+ where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
+   and (not $3 or o.balance > 0) and c.subscriber > $4
+   and v.area_id = $6
+ order by c.subscriber limit $5
 
 -- name: pending
 -- Collections that wait, with whom they are from.
-select p.id as collection, p.amount_thousandths, p.created_at_ms, s.id, s.account, s.name,
-       s.last_name, coalesce(s.person_title, s.name) as person_title, s.phone, s.email,
-       s.address_line1, s.address_line2, l.latitude, l.longitude, l.area as area_id,
-       a.name as area, t.name as street, b.name as block,
-       coalesce(s.time_zone, z.time_zone) as time_zone
+select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
   from isp.payment_collection p
-  join isp.subscriber s on s.id = p.subscriber
-  join isp.account z on z.id = s.account
-  left join isp.location l on l.subscriber = s.id
-  left join isp.area a on a.id = l.area
-  left join isp.street t on t.id = l.street
-  left join isp.block b on b.id = l.block
+  join isp.resident v on v.id = p.subscriber
  where p.account = $1 and p.state = 'pending'
    and ($2::bigint is null or p.created_at_ms >= $2)
    and ($3::bigint is null or p.created_at_ms < $3)
    and ($4::bigint is null or p.admin = $4) and p.id > $5
+ order by p.id limit $6
+
+-- name: pending_nowhere
+-- The same, from those of no area.
+select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
+  from isp.payment_collection p
+  join isp.resident v on v.id = p.subscriber
+ where p.account = $1 and p.state = 'pending'
+   and ($2::bigint is null or p.created_at_ms >= $2)
+   and ($3::bigint is null or p.created_at_ms < $3)
+   and ($4::bigint is null or p.admin = $4) and p.id > $5
+   and v.area_id is null
+ order by p.id limit $6
+
+-- name: pending_in
+-- The same, from those of an area.
+select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
+  from isp.payment_collection p
+  join isp.resident v on v.id = p.subscriber
+ where p.account = $1 and p.state = 'pending'
+   and ($2::bigint is null or p.created_at_ms >= $2)
+   and ($3::bigint is null or p.created_at_ms < $3)
+   and ($4::bigint is null or p.admin = $4) and p.id > $5
+   and v.area_id = $7
  order by p.id limit $6
 
 -- name: present
@@ -61,6 +100,15 @@ on conflict (subscriber) do update set admin = excluded.admin,
 insert into isp.collection_request (subscriber, bring_change_for, created_at_ms)
 values ($1, $2, $3)
 on conflict (subscriber) do update set bring_change_for = excluded.bring_change_for
+
+-- name: requests
+-- Who wants a visit.
+select s.id, r.bring_change_for, r.created_at_ms
+  from isp.collection_request r join isp.subscriber s on s.id = r.subscriber
+ where s.account = $1 and ($2::bigint is null or s.id = $2)
+   and ($3::bigint is null or r.created_at_ms >= $3)
+   and ($4::bigint is null or r.created_at_ms < $4) and s.id > $5
+ order by s.id limit $6
 
 -- name: close_request
 -- He need not be visited any more.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from farebox.domain import cycles, wall_clocks
-from farebox.domain.errors import ConflictError
+from farebox.domain.errors import ConflictError, NotFoundError
 from farebox.engine.areas import AREA, BLOCK, STREET, require
 from farebox.engine.holding import hold
 from farebox.engine.metering import BANDWIDTH, settle
@@ -56,14 +56,27 @@ class Estate:
             await connection.execute(SQL.touch, number, now_ms)
         return made
 
-    async def enter(
-        self, account: str, number: int, kind: str, amount: int, reference: str
-    ) -> None:
+    async def addresses(self, account: str, number: int) -> list[Any]:
+        """His fixed addresses, by id."""
+        await Subscribers(self._pool, self._clock).get(account, number)
+        async with storage_errors():
+            return list(await self._pool.fetch(SQL.addresses, number))
+
+    async def resign(self, account: str, number: int, address: int) -> None:
+        """The end of a fixed address of his."""
+        now_ms = self._clock()
+        async with transaction(self._pool) as connection:
+            await hold(connection, account, number, now_ms)
+            if not await connection.fetchval(SQL.resign, number, address):
+                raise NotFoundError(f"Row {address} not found", "row_not_found")
+            await connection.execute(SQL.touch, number, now_ms)
+
+    async def enter(self, account: str, number: int, kind: str, amount: int, reference: str) -> Any:
         """A line in the ledger: what he owes is positive."""
         now_ms = self._clock()
         async with transaction(self._pool) as connection:
             await hold(connection, account, number, now_ms)
-            await connection.execute(SQL.enter, number, kind, amount, reference, now_ms)
+            return await connection.fetchrow(SQL.enter, number, kind, amount, reference, now_ms)
 
     async def ledger(self, account: str, number: int, after: int, most: int) -> list[Any]:
         """Lines of the ledger after an id."""

@@ -14,6 +14,15 @@ insert into isp.static_address (account, subscriber, ip, mac)
 values ($1, $2, $3::text::inet, $4::text::macaddr)
 on conflict do nothing returning id
 
+-- name: addresses
+-- Fixed addresses of somebody.
+select id, host(ip) as ip, upper(mac::text) as mac from isp.static_address
+ where subscriber = $1 order by id
+
+-- name: resign
+-- A fixed address is free.
+delete from isp.static_address where subscriber = $1 and id = $2 returning true
+
 -- name: touch
 -- He was changed.
 update isp.subscriber set updated_at_ms = $2 where id = $1
@@ -22,6 +31,7 @@ update isp.subscriber set updated_at_ms = $2 where id = $1
 -- A line in the ledger.
 insert into isp.ledger_entry (subscriber, kind, amount_thousandths, reference, created_at_ms)
 values ($1, $2, $3, $4, $5)
+returning id, kind, amount_thousandths, reference, created_at_ms
 
 -- name: ledger
 -- Lines of the ledger after an id.

@@ -8,7 +8,7 @@ from the text.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +32,11 @@ TRY_S: Final = 5.0
 FIRST_JOB_MS: Final = 10_000
 DELAYS_MS: Final = (30_000, 120_000, 600_000, 3_600_000)
 PENDING, SENT, WAITING, ABORTED, FAILED = "201", "202", "502", "505", "400"
+_TEST: Final = "This is a test."
 _TOLD: Final = {"sms": "Sms is dispatched successfully", "email": "Email is sent successfully"}
+
+# Written in the transaction of messages; told whom they go to, or how many they are.
+Beside = Callable[[Connection, object], Awaitable[None]]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,14 +97,30 @@ class Notices:
         await outbox.put(connection, JOB, {"notice": number}, now_ms, at_ms=now_ms + FIRST_JOB_MS)
         return number
 
-    async def send(self, account: Account, channel: str, notice: Notice) -> str:
-        """Writes a message and tries at once: what became of it. InvalidError when refused."""
+    async def send(
+        self, account: Account, channel: str, notice: Notice, beside: Beside | None = None
+    ) -> str:
+        """Writes a message, and what is beside it, and tries at once: what became of it.
+
+        InvalidError when it was refused.
+        """
         async with transaction(self._pool) as connection:
             number = await self.put(connection, account.id, channel, notice)
+            if beside is not None:
+                await beside(connection, notice.recipient)
         code, reason = await self._attempt(number)
         if code not in (PENDING, SENT, WAITING):
             raise InvalidError(reason, "gateway_rejected")
         return code
+
+    async def test(self, account: str, channel: str, recipient: str) -> tuple[str, str]:
+        """Sends something to somebody without a trace: what became of it."""
+        await self.require(account, channel)
+        row = {
+            "id": 0, "account": account, "channel": channel, "recipient": recipient,
+            "subject": _TEST, "content": _TEST, "secrets_sealed": None,
+        }  # fmt: skip
+        return await self._outcome(row)
 
     async def run(self, payload: dict[str, Any], attempt: int) -> None:
         """The job of a message that the first attempt has not settled."""

@@ -6,7 +6,7 @@ password is ever in an error.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from farebox.domain.errors import UnavailableError
@@ -50,6 +50,22 @@ class KeptPasswords:
         await Subscribers(self._pool, self._clock).get(account, number)
         async with storage_errors():
             await self._keep(self._pool, account, number, password)
+
+    async def keep_other(
+        self, connection: Connection, account: str, number: int, password: str
+    ) -> bool:
+        """A password of a subscriber, where it is another one; whether it is."""
+        if (await self.of(connection, account, [number]))[number] == password:
+            return False
+        await self._keep(connection, account, number, password)
+        return True
+
+    async def of(
+        self, connection: Connection, account: str, numbers: Sequence[int]
+    ) -> dict[int, str]:
+        """The passwords of subscribers of an account."""
+        rows = await connection.fetch(SQL.sealed_of, list(numbers))
+        return {row["id"]: self.opened(account, row["id"], row["password_sealed"]) for row in rows}
 
     async def generate(self, connection: Connection, account: str, number: int) -> str:
         """A new password of a subscriber."""

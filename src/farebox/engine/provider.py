@@ -9,6 +9,7 @@ from farebox.engine.addressing import Addressing
 from farebox.engine.areas import Areas
 from farebox.engine.attempts import Restraint
 from farebox.engine.auditing import Audit
+from farebox.engine.authorizing import Authorizing
 from farebox.engine.collecting import Collecting
 from farebox.engine.credentials import FAILURES, Credentials
 from farebox.engine.departures import Departures
@@ -27,6 +28,7 @@ from farebox.engine.renewals import Renewals
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
 from farebox.engine.telling import DELAYS_MS, Telling
+from farebox.engine.topping import Topups
 from farebox.engine.usage import UsageBook
 from farebox.engine.zones import Zones
 from farebox.locks import Attempts
@@ -54,6 +56,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     collecting: Collecting
     renewals: Renewals
     moves: Moves
+    topups: Topups
+    authorizing: Authorizing
     overrides: Overrides
     departures: Departures
     passwords: KeptPasswords
@@ -114,6 +118,8 @@ def build(
         collecting=Collecting(pool, clock),
         renewals=Renewals(pool, clock),
         moves=Moves(pool, clock),
+        topups=Topups(pool, clock),
+        authorizing=Authorizing(pool, clock, metering, passwords),
         overrides=Overrides(pool, clock),
         departures=Departures(pool, clock),
         passwords=passwords,

@@ -18,13 +18,18 @@ _INTEGER_MAX: Final = (1 << 32) - 1
 
 def speed(template: Mapping[str, Any], vendor: str | None) -> list[Content]:
     """A bandwidth template."""
+    return _contents(speed_words(template, vendor))
+
+
+def speed_words(template: Mapping[str, Any], vendor: str | None) -> list[tuple[str, str]]:
+    """The same as names and texts."""
     if vendor == "mikrotik":
-        return _contents([("Mikrotik-Rate-Limit", rate_limit(template))])
-    return _contents([
+        return [("Mikrotik-Rate-Limit", rate_limit(template))]
+    return [
         (f"WISPr-Bandwidth-Max-{way.title()}",
          str(min(template[f"{way}_kbps"] * 1000, _INTEGER_MAX)))
         for way in ("up", "down")
-    ])  # fmt: skip
+    ]  # fmt: skip
 
 
 def replies(given: Sequence[Mapping[str, str]]) -> list[Content]:

@@ -4,6 +4,14 @@
 -- An account and all below it.
 select * from isp.account where id in (select isp.subtree($1)) order by id
 
+-- name: get
+-- An account.
+select * from isp.account where id = $1
+
+-- name: delete
+-- An account is no more, nor who called for it.
+delete from isp.account where id = $1
+
 -- name: depth
 -- How deep an account lies.
 select count(*) from isp.ancestry($1)
@@ -35,13 +43,28 @@ update isp.account a set
     coalesce(($2::jsonb ->> 'collection_auto_approve')::bool, collection_auto_approve),
   coa_fallback_disconnect =
     coalesce(($2::jsonb ->> 'coa_fallback_disconnect')::bool, coa_fallback_disconnect),
-  expose_api_key = coalesce(($2::jsonb ->> 'expose_api_key')::bool, expose_api_key)
+  expose_api_key = coalesce(($2::jsonb ->> 'expose_api_key')::bool, expose_api_key),
+  alert_thresholds = case when $2::jsonb ? 'alert_thresholds'
+    then array(select jsonb_array_elements_text($2::jsonb -> 'alert_thresholds')::int)
+    else alert_thresholds end
 where id = $1
 
 -- name: credentials
 -- Credentials of an account.
-select token, scopes, enabled, expires_at_ms from isp.credential
+select token, scopes, networks, enabled, expires_at_ms from isp.credential
  where account = $1 order by created_at_ms, token
+
+-- name: rule
+-- What a credential may, where that is given.
+update isp.credential c set
+  scopes = case when $3::jsonb ? 'scopes'
+    then array(select jsonb_array_elements_text($3::jsonb -> 'scopes')) else scopes end,
+  networks = case when $3::jsonb ? 'networks'
+    then array(select jsonb_array_elements_text($3::jsonb -> 'networks')::inet) else networks end,
+  enabled = coalesce(($3::jsonb ->> 'enabled')::bool, enabled),
+  expires_at_ms = coalesce(($3::jsonb ->> 'expires_at_ms')::bigint, expires_at_ms)
+where account = $1 and token = $2
+returning token, scopes, networks, enabled, expires_at_ms
 
 -- name: is_taken
 -- Whether a token is in use.

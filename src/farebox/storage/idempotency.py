@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from farebox.domain.errors import ConflictError
-from farebox.storage.pool import Connection
+from farebox.storage.pool import Connection, Pool
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -44,11 +44,17 @@ async def claim(
     return Kept(**await connection.fetchrow(SQL.recall, owner, key))
 
 
+async def find(connection: Connection | Pool, owner: str, key: str, now_ms: int) -> Kept | None:
+    """The answer that a committed request has kept."""
+    row = await connection.fetchrow(SQL.find, owner, key, now_ms, KEPT_MS)
+    return None if row is None else Kept(**row)
+
+
 async def keep(connection: Connection, owner: str, key: str, kept: Kept) -> None:
     """Stores the answer under the claimed key."""
     await connection.execute(SQL.keep, owner, key, kept.status, kept.headers, kept.body)
 
 
-async def drop(connection: Connection, owner: str, key: str) -> None:
+async def drop(connection: Connection | Pool, owner: str, key: str) -> None:
     """Gives the claimed key back."""
     await connection.execute(SQL.drop, owner, key)

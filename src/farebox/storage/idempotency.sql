@@ -22,6 +22,11 @@ returning true
 -- The answer kept under a key.
 select request_hash, status, headers, body from farebox.idempotency where owner = $1 and key = $2
 
+-- name: find
+-- The answer kept under a key, if it is young enough.
+select request_hash, status, headers, body from farebox.idempotency
+ where owner = $1 and key = $2 and created_at_ms > $3::bigint - $4::bigint
+
 -- name: keep
 -- Stores the answer of a request that has claimed its key.
 update farebox.idempotency set status = $3, headers = $4, body = $5 where owner = $1 and key = $2

@@ -1,4 +1,5 @@
-"""What operators write down for a subscriber (isp.md 4.9): home, addresses, ledger, renewals.
+"""What operators write down for a subscriber (isp.md 4.9): home, addresses, ledger, renewals,
+top-ups.
 
 Lines of the ledger want an `Idempotency-Key`: nothing else tells a repeat from another payment.
 """
@@ -7,12 +8,13 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from farebox.api.isp.arguments import Argument
-from farebox.api.isp.blueprint import Operation
-from farebox.api.isp.dialect import Answer, Call, data, success
-from farebox.api.isp.kinds import ID, MONEY, NAME, Kind, text
+from farebox.api.isp.dialect import Answer, Call, created, data, gone, success
+from farebox.api.isp.kinds import ID, MONEY, NAME, Kind, choice, text
 from farebox.api.isp.listing import PAGING, listed
+from farebox.api.isp.operating import maybe, operation
 from farebox.domain import thousandths, wall_clocks
 from farebox.domain.errors import InvalidError
+from farebox.domain.quotas import BYTES_MAX, UNITS
 
 # Which way a line of the ledger goes: what is owed is positive.
 _SIGNS: Final = {"charge": 1, "payment": -1, "adjustment": 1}
@@ -38,6 +40,15 @@ def _read_signed(value: object) -> int:
     return -amount if written.startswith("-") else amount
 
 
+def _read_volume(value: object) -> int:
+    written = str(value).strip().removeprefix("-") if not isinstance(value, bool) else ""
+    if not (written.isascii() and written.isdigit() and len(written) < 20):
+        raise ValueError("must be a whole number of bytes")
+    if not 0 < int(written) <= BYTES_MAX:
+        raise ValueError(f"must lie between -{BYTES_MAX} and {BYTES_MAX}, and not be 0")
+    return int(str(value).strip())
+
+
 async def set_location(call: Call) -> Answer:
     """Where a subscriber lives."""
     await call.services.provider.estate.settle_in(call.account.id, call["userId"], call.values)
@@ -50,18 +61,46 @@ async def add_static_address(call: Call) -> Answer:
     if not ip and not mac:
         raise InvalidError("staticIpAddress is required", "missing_argument")
     made = await call.services.provider.estate.assign(call.account.id, call["userId"], ip, mac)
-    return success({"X-Resource-Id": str(made)})
+    return created({"id": str(made), "staticIpAddress": ip, "staticIpBoundMac": mac})
+
+
+async def list_static_addresses(call: Call) -> Answer:
+    """The fixed addresses of a subscriber."""
+    rows = await call.services.provider.estate.addresses(call.account.id, call["userId"])
+    return data([
+        {"id": str(row["id"]), "staticIpAddress": row["ip"], "staticIpBoundMac": row["mac"]}
+        for row in rows
+    ])  # fmt: skip
+
+
+async def delete_static_address(call: Call) -> Answer:
+    """The end of a fixed address."""
+    await call.services.provider.estate.resign(call.account.id, call["userId"], call["rowId"])
+    return gone()
+
+
+async def top_up(call: Call) -> Answer:
+    """More volume for the present window, or less."""
+    if call["bytes"] is None and (call["amount"] is None or call["unit"] is None):
+        raise InvalidError("bytes is required", "missing_argument")
+    given = call["bytes"]
+    if given is None:
+        given = call["amount"] * UNITS[call["unit"]] // 1000
+    meter = await call.services.provider.topups.add(call.account.id, call["userId"], given)
+    verdict = meter.verdict
+    told = {"topup": meter.usage.topup, "used": verdict.used, "effective": verdict.effective}
+    return created({**told, "remaining": verdict.remaining})
 
 
 def _entry(kind: str) -> Any:
     async def enter(call: Call) -> Answer:
         if not call.repeat_key:
             raise InvalidError("Idempotency-Key is required", "missing_argument")
-        await call.services.provider.estate.enter(
+        row = await call.services.provider.estate.enter(
             call.account.id, call["userId"], kind, _SIGNS[kind] * call["amount"],
             call["reference"],
         )  # fmt: skip
-        return success()
+        return created(_line(row, call.account.time_zone))
 
     return enter
 
@@ -73,17 +112,18 @@ async def get_ledger(call: Call) -> Answer:
     async def fetch(after: int, most: int) -> Any:
         return await provider.estate.ledger(call.account.id, call["userId"], after, most)
 
-    def line(row: Any) -> dict[str, str]:
-        return {
-            "id": str(row["id"]),
-            "kind": row["kind"],
-            "amount": thousandths.text(row["amount_thousandths"]),
-            "reference": row["reference"],
-            "at": wall_clocks.text(row["created_at_ms"], zone),
-        }
-
-    answer: Answer = await listed(call, fetch, line)
+    answer: Answer = await listed(call, fetch, lambda row: _line(row, zone))
     return answer
+
+
+def _line(row: Any, zone: str) -> dict[str, str]:
+    return {
+        "id": str(row["id"]),
+        "kind": row["kind"],
+        "amount": thousandths.text(row["amount_thousandths"]),
+        "reference": row["reference"],
+        "at": wall_clocks.text(row["created_at_ms"], zone),
+    }
 
 
 async def renew(call: Call) -> Answer:
@@ -94,34 +134,34 @@ async def renew(call: Call) -> Answer:
     return data({"expirationTime": wall_clocks.text(end_ms, call.account.time_zone)})
 
 
-def _operation(
-    noun: str, method: str, path: str, run: Any, *takes: Argument, repeatable: bool = False
-) -> Operation:
-    return Operation(
-        id=f"ISP-X-{noun}", method=method, path=f"users/{{userId}}/{path}", scope="admin", run=run,
-        gives=dict[str, Any], takes=(Argument("userId", ID), *takes), repeatable=repeatable,
-        fixed=3,
+def _of_user(noun: str, method: str, path: str, run: Any, *takes: Argument, **more: Any) -> Any:
+    path = f"users/{{userId}}/{path}"
+    return operation(noun, method, path, run, Argument("userId", ID), *takes, **more)
+
+
+def _of_money(kind: str, amount: Kind) -> Any:
+    return _of_user(
+        f"{kind.upper()}-CREATE", "POST", f"{kind}s", _entry(kind), Argument("amount", amount),
+        maybe("reference", NAME, ""), repeatable=True, status=201,
     )  # fmt: skip
 
 
-def _maybe(name: str, kind: Kind, default: Any = None) -> Argument:
-    return Argument(name, kind, required=False, default=default)
-
-
+_SIGNED: Final = Kind(_read_signed)
 OPERATIONS: Final = (
-    _operation("LOCATION-SET", "PUT", "location", set_location, _maybe("latitude", text(32)),
-               _maybe("longitude", text(32)), _maybe("areaId", ID), _maybe("streetId", ID),
-               _maybe("blockId", ID)),
-    _operation("STATICIP-CREATE", "POST", "static_ips", add_static_address,
-               _maybe("staticIpAddress", Kind(_read_ip)),
-               _maybe("staticIpBoundMac", Kind(_read_mac))),
-    _operation("CHARGE-CREATE", "POST", "charges", _entry("charge"), Argument("amount", MONEY),
-               _maybe("reference", NAME, ""), repeatable=True),
-    _operation("PAYMENT-CREATE", "POST", "payments", _entry("payment"), Argument("amount", MONEY),
-               _maybe("reference", NAME, ""), repeatable=True),
-    _operation("ADJUSTMENT-CREATE", "POST", "adjustments", _entry("adjustment"),
-               Argument("amount", Kind(_read_signed)), _maybe("reference", NAME, ""),
-               repeatable=True),
-    _operation("LEDGER-LIST", "GET", "ledger", get_ledger, *PAGING),
-    _operation("USER-RENEW", "POST", "renew", renew, repeatable=True),
+    _of_user("LOCATION-SET", "PUT", "location", set_location, maybe("latitude", text(32)),
+             maybe("longitude", text(32)), maybe("areaId", ID), maybe("streetId", ID),
+             maybe("blockId", ID)),
+    _of_user("STATICIP-LIST", "GET", "static_ips", list_static_addresses),
+    _of_user("STATICIP-CREATE", "POST", "static_ips", add_static_address,
+             maybe("staticIpAddress", Kind(_read_ip)), maybe("staticIpBoundMac", Kind(_read_mac)),
+             status=201),
+    _of_user("STATICIP-DELETE", "DELETE", "static_ips/{rowId}", delete_static_address,
+             Argument("rowId", ID), status=204),
+    _of_money("charge", MONEY),
+    _of_money("payment", MONEY),
+    _of_money("adjustment", _SIGNED),
+    _of_user("LEDGER-LIST", "GET", "ledger", get_ledger, *PAGING),
+    _of_user("USER-RENEW", "POST", "renew", renew, repeatable=True),
+    _of_user("TOPUP-CREATE", "POST", "topups", top_up, maybe("bytes", Kind(_read_volume, int)),
+             maybe("amount", _SIGNED), maybe("unit", choice(*UNITS)), repeatable=True, status=201),
 )  # fmt: skip

@@ -46,6 +46,8 @@ class Operation:
     far: bool = False
     # Segments before the arguments, as in /isp/api/v1/{name}.
     fixed: int = 4
+    # What success is called.
+    status: int = 200
 
     @property
     def name(self) -> str:
@@ -84,7 +86,9 @@ def routes_of(services: Services, operation: Operation) -> list[HTTPRouteHandler
     return made
 
 
-async def enter(services: Services, request: HTTPRequest, operation: Operation) -> Call:
+async def enter(
+    services: Services, request: HTTPRequest, operation: Operation, *, has_body: bool = True
+) -> Call:
     """The call, once all checks that need no rows have passed."""
     credentials = services.provider.credentials
     client = services.proxies.client(request.scope)
@@ -98,7 +102,7 @@ async def enter(services: Services, request: HTTPRequest, operation: Operation) 
     given = merge(
         path_pairs(raw, names, is_free=is_free, fixed=operation.fixed),
         query_pairs(request.scope["query_string"]),
-        await read_body(request),
+        await read_body(request) if has_body else (),
     )
     account = await credentials.account(caller, _WHICH.read(given, {}))
     values = read_all(operation.takes, given)
@@ -152,9 +156,12 @@ def _asked(operation: Operation) -> tuple[Argument, ...]:
 def body_type(name: str, arguments: Iterable[Argument]) -> Any:
     """The type of a body with these arguments, for the API document."""
     fields: list[Any] = []
+    spelled = {}
     for argument in arguments:
+        field = argument.name.replace("-", "_")
+        spelled[field] = argument.name
         if argument.required is True and argument.only is None:
-            fields.append((argument.name, argument.kind.type))
+            fields.append((field, argument.kind.type))
         else:
-            fields.append((argument.name, argument.kind.type | msgspec.UnsetType, msgspec.UNSET))
-    return msgspec.defstruct(name, fields, kw_only=True, module=__name__)
+            fields.append((field, argument.kind.type | msgspec.UnsetType, msgspec.UNSET))
+    return msgspec.defstruct(name, fields, kw_only=True, module=__name__, rename=spelled)

@@ -12,9 +12,9 @@ import msgspec
 
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation
-from farebox.api.isp.dialect import Answer, Call, bare, message
+from farebox.api.isp.dialect import Answer, Call, message
 from farebox.api.isp.kinds import DAY, FLAG, ID, choice, whole
-from farebox.api.isp.listing import PAGING, PART
+from farebox.api.isp.listing import MESSAGE, PAGING, listed
 from farebox.api.isp.wire import Message
 from farebox.domain import thousandths, wall_clocks
 from farebox.domain.errors import InvalidError
@@ -68,19 +68,17 @@ async def get_renewal_details(call: Call) -> Answer:
     days = (call["fromDate"], call["toDate"])
     if None not in days and days[0] > days[1]:
         raise InvalidError("fromDate must not be after toDate", "invalid_argument")
-    limit, after, found = call["limit"], call["afterId"], []
-    most = limit or PART
-    while True:
-        rows = await call.services.provider.renewals.list(
-            call.account, call["userId"], days, after, most + 1
+
+    async def fetch(after: int, most: int) -> Any:
+        return await call.services.provider.renewals.list(
+            call.account, call["userId"], days, after, most
         )
-        found += rows[:most]
-        if limit is not None or len(rows) <= most:
-            break
-        after = rows[most - 1]["id"]
-    headers = {"X-Next-After-Id": str(found[-1]["id"])} if len(rows) > most else {}
-    told = [{"RenewalDetails": _renewal(row)} for row in found]
-    return bare({"status": "success", "errorCode": 200, "message": told}, headers)
+
+    def render(row: Any) -> dict[str, Any]:
+        return {"RenewalDetails": _renewal(row)}
+
+    answer: Answer = await listed(call, fetch, render, between=MESSAGE)
+    return answer
 
 
 def _renewal(row: Any) -> dict[str, str | None]:

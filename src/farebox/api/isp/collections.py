@@ -5,20 +5,20 @@ ids, grouped in itself. A collection needs no notes, although the document's tab
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation
-from farebox.api.isp.dialect import Answer, Call, data, message, message_only
+from farebox.api.isp.dialect import Answer, Call, message, message_only
 from farebox.api.isp.kinds import ACCOUNT, DAY, ID, MONEY, NAME, NOTE, Kind, choice, digits, ids
-from farebox.api.isp.listing import PAGING
+from farebox.api.isp.listing import PAGING, listed_by_area
 from farebox.api.isp.wire import Data, Message, MessageOnly
 from farebox.domain import thousandths, wall_clocks
 from farebox.domain.errors import InvalidError
-from farebox.engine.collecting import CASH, Payment
+from farebox.engine.collecting import CASH, EVERYWHERE, Payment
 
 
 def _read_card(value: object) -> str:
@@ -34,14 +34,6 @@ def _read_month(value: object) -> tuple[int, int]:
     if match is None:
         raise ValueError("must be a month such as 05/28 or 05/2028")
     return 2000 + int(match[2]), int(match[1])
-
-
-def _by_area(rows: Sequence[Any], lines: Sequence[Any]) -> list[list[Any]]:
-    """Lines in one list for each area, by the area's id; none is last."""
-    groups: dict[int | None, list[Any]] = {}
-    for row, line in zip(rows, lines, strict=True):
-        groups.setdefault(row["area_id"], []).append(line)
-    return [groups[area] for area in sorted(groups, key=lambda a: (a is None, a or 0))]
 
 
 def _person(row: Any) -> dict[str, Any]:
@@ -67,29 +59,20 @@ def _person(row: Any) -> dict[str, Any]:
     }
 
 
-def _page(call: Call, rows: list[Any], key: str) -> tuple[list[Any], dict[str, str]]:
-    limit = call["limit"]
-    if limit is None or len(rows) <= limit:
-        return rows, {}
-    return rows[:limit], {"X-Next-After-Id": str(rows[limit - 1][key])}
-
-
-def _most(call: Call) -> int | None:
-    return None if call["limit"] is None else call["limit"] + 1
-
-
 async def get_collection_users_areawise(call: Call) -> Answer:
     """Those a collector collects from, by area."""
-    found = await call.services.provider.collecting.assigned(
-        call.account.id, call["adminId"], call["areaId"], call["userWithBalance"] == "1",
-        call["afterId"], _most(call),
-    )  # fmt: skip
-    rows, headers = _page(call, found, "id")
-    lines = [
-        {"0": {"balance": thousandths.optional_text(row["balance"])}, **_person(row)}
-        for row in rows
-    ]
-    return data(_by_area(rows, lines), headers)
+    collecting, wanted = call.services.provider.collecting, call["areaId"]
+    areas = await collecting.areas(call.account.id, call["adminId"], wanted)
+    asked = (call.account.id, call["adminId"], call["userWithBalance"] == "1")
+
+    async def fetch(place: int, after: int, most: int) -> Any:
+        return await collecting.assigned(*asked, place, after, most)
+
+    def render(row: Any) -> dict[str, Any]:
+        return {"0": {"balance": thousandths.optional_text(row["balance"])}, **_person(row)}
+
+    answer: Answer = await listed_by_area(call, fetch, wanted or EVERYWHERE, areas, render)
+    return answer
 
 
 async def get_collection_approval_users(call: Call) -> Answer:
@@ -97,22 +80,28 @@ async def get_collection_approval_users(call: Call) -> Answer:
     days = (call["fromDate"], call["toDate"])
     if None not in days and days[0] > days[1]:
         raise InvalidError("fromDate must not be after toDate", "invalid_argument")
-    found = await call.services.provider.collecting.pending(
-        call.account, days, call["adminId"], call["afterId"], _most(call)
+    collecting = call.services.provider.collecting
+    areas = await collecting.areas(call.account.id, call["adminId"], None)
+    asked = (call.account, days, call["adminId"])
+
+    async def fetch(place: int, after: int, most: int) -> Any:
+        return await collecting.pending(*asked, place, after, most)
+
+    answer: Answer = await listed_by_area(
+        call, fetch, EVERYWHERE, areas, _waiting, key=lambda row: int(row["collection"])
     )
-    rows, headers = _page(call, found, "collection")
-    lines = [
-        {
-            **_person(row),
-            "PaymentCollectionMode": {
-                "amount": thousandths.text(row["amount_thousandths"]),
-                "create_datetime": wall_clocks.text(row["created_at_ms"], row["time_zone"]),
-                "paymentcollectionId": str(row["collection"]),
-            },
-        }
-        for row in rows
-    ]
-    return data(_by_area(rows, lines), headers)
+    return answer
+
+
+def _waiting(row: Any) -> dict[str, Any]:
+    return {
+        **_person(row),
+        "PaymentCollectionMode": {
+            "amount": thousandths.text(row["amount_thousandths"]),
+            "create_datetime": wall_clocks.text(row["created_at_ms"], row["time_zone"]),
+            "paymentcollectionId": str(row["collection"]),
+        },
+    }
 
 
 async def collection_approval(call: Call) -> Answer:

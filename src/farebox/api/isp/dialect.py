@@ -5,7 +5,7 @@ answer may be kept by a cache. No handler is declared here and no row is read.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +26,8 @@ from farebox.domain.errors import (
     UnavailableError,
 )
 from farebox.engine.credentials import Account, Caller
-from farebox.storage.pool import as_unavailable
+from farebox.engine.notices import Beside
+from farebox.storage.pool import Connection, as_unavailable
 
 JSON: Final = "application/json; charset=utf-8"
 BODY_BYTES_MAX: Final = 1 << 20
@@ -65,11 +66,22 @@ class Call(msgspec.Struct, kw_only=True):
     client: str
     # The Idempotency-Key, where the caller sent one.
     repeat_key: str | None = None
+    # Where the operation waits for other machines: keeps its answer with its effect.
+    keep: Callable[[Connection, Answer], Awaitable[None]] | None = None
 
     @property
     def now_ms(self) -> int:
         """This instant."""
         return self.services.clock()
+
+    def keeping(self, answer: Callable[[Any], Answer]) -> Beside:
+        """What an effect writes beside itself: its answer, if the caller may ask again."""
+
+        async def beside(connection: Connection, told: object) -> None:
+            if self.keep is not None:
+                await self.keep(connection, answer(told))
+
+        return beside
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -103,6 +115,16 @@ def bare(value: object, headers: Mapping[str, str] | None = None, status: int = 
 def data(value: object, headers: Mapping[str, str] | None = None) -> Answer:
     """Envelope D."""
     return bare({"status": "success", "errorCode": 200, "data": value}, headers)
+
+
+def created(value: object) -> Answer:
+    """Envelope D of something new."""
+    return bare({"status": "success", "errorCode": 201, "data": value}, status=201)
+
+
+def gone() -> Answer:
+    """Nothing, after something was deleted."""
+    return Response(b"", status_code=204, headers=UNKEPT, media_type=JSON)
 
 
 def message(value: object, headers: Mapping[str, str] | None = None) -> Answer:

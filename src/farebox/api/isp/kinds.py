@@ -12,6 +12,8 @@ from datetime import date
 from typing import Any, Final
 
 from farebox.domain import thousandths
+from farebox.domain.errors import InvalidError
+from farebox.domain.instants import Moment, parse
 
 ID_MAX: Final = 10**18 - 1
 NAME_CHARS: Final = 255
@@ -109,6 +111,13 @@ def _flag(value: object) -> bool:
     raise ValueError("must be yes or no")
 
 
+def _moment(value: object) -> Moment:
+    try:
+        return parse(str(value))
+    except InvalidError as error:
+        raise ValueError("must be a time such as 2026-12-24 00:00:00") from error
+
+
 def text(high: int = NAME_CHARS, low: int = 1) -> Kind:
     """Text without control characters, composed, of bounded length; line ends only in notes."""
     free = "\n" if high > NAME_CHARS else ""
@@ -185,5 +194,7 @@ PHONE: Final = Kind(_phone)
 EMAIL: Final = Kind(_email)
 MONEY: Final = Kind(_money)
 FLAG: Final = Kind(_flag)
+# A wall clock of the subscriber or account, or an instant with its offset.
+INSTANT: Final = Kind(_moment)
 NAME: Final = text()
 NOTE: Final = text(NOTE_CHARS)

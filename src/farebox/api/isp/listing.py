@@ -1,20 +1,24 @@
 """Lists of the provider's API: whole by default, in pages where `limit` is given (isp.md 1.5).
 
-Rows are read in bounded parts, in the order of their ids; a long list is sent while it is read, so
-memory does not grow with it. Each part is a snapshot of its own.
+Rows are read in bounded parts, in the order of their ids; a list that is not short is sent while it
+is read, so memory does not grow with it. Each part is a snapshot of its own, and no connection is
+held while a slow client reads. Lists by area go through the areas, then those without one.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from litestar.response import Stream
 
 from farebox.api.isp.arguments import Argument
-from farebox.api.isp.dialect import JSON, Answer, Call, bare
+from farebox.api.isp.dialect import JSON, UNKEPT, Answer, Call, bare
 from farebox.api.isp.kinds import ID, whole
 
 PART: Final = 1000
+# What is not longer is sent as one body, with its length.
+WHOLE_BYTES: Final = 1 << 18
 PAGING: Final = (
     Argument("limit", whole(1, 10_000), required=False),
     Argument("afterId", ID, required=False, default=0),
@@ -24,43 +28,114 @@ _encode = msgspec.json.Encoder().encode
 # Rows after an id, at most so many; and what a row is on the wire.
 Fetch = Callable[[int, int], Awaitable[Sequence[Any]]]
 Render = Callable[[Any], Any]
+Key = Callable[[Any], int]
+# Rows of a place after an id, at most so many.
+PlaceFetch = Callable[[int, int, int], Awaitable[Sequence[Any]]]
+
+
+def _id(row: Any) -> int:
+    return int(row["id"])
+
+
+def around(member: str) -> tuple[bytes, bytes]:
+    """What stands before and behind a list in its envelope."""
+    return f'{{"status":"success","errorCode":200,"{member}":['.encode(), b"]}"
+
+
+DATA: Final = around("data")
+MESSAGE: Final = around("message")
+BARE: Final = (b"[", b"]")
 
 
 async def listed(
-    call: Call, fetch: Fetch, render: Render, *, enveloped: bool = True,
-    key: Callable[[Any], int] = lambda row: int(row["id"]),
+    call: Call, fetch: Fetch, render: Render, *, between: tuple[bytes, bytes] = DATA,
+    key: Key = _id,
 ) -> Any:  # fmt: skip
     """The answer of an operation that lists."""
     limit, after = call["limit"], call["afterId"]
-    rows = await fetch(after, (limit or PART) + 1)
-    headers = {}
-    if limit is not None and len(rows) > limit:
-        rows = rows[:limit]
-        headers["X-Next-After-Id"] = str(key(rows[-1]))
-    if limit is not None or len(rows) <= PART:
-        return _whole([render(row) for row in rows], headers, enveloped=enveloped)
-    return Stream(
-        _parts(rows, fetch, render, key, enveloped=enveloped),
-        media_type=JSON,
-        headers={"Cache-Control": "no-store"},
-    )
+    if limit is None:
+        return await sent(_parts(fetch, render, key, after, between))
+    rows = await fetch(after, limit + 1)
+    more = {"X-Next-After-Id": str(key(rows[limit - 1]))} if len(rows) > limit else {}
+    body = b",".join(_encode(render(row)) for row in rows[:limit]).join(between)
+    return _answer(body, JSON, more)
 
 
-def _whole(values: list[Any], headers: dict[str, str], *, enveloped: bool) -> Answer:
-    if enveloped:
-        return bare({"status": "success", "errorCode": 200, "data": values}, headers)
-    return bare(values, headers)
+async def listed_by_area(
+    call: Call, fetch: PlaceFetch, start: int, places: Sequence[int], render: Render, *,
+    key: Key = _id,
+) -> Any:  # fmt: skip
+    """The answer of an operation that lists by area: one list for each of the places.
+
+    A page is a run of the ids of `start`, grouped in itself.
+    """
+    limit, after = call["limit"], call["afterId"]
+    if limit is None:
+        return await sent(_groups(fetch, render, key, after, places))
+    rows = await fetch(start, after, limit + 1)
+    more = {"X-Next-After-Id": str(key(rows[limit - 1]))} if len(rows) > limit else None
+    groups: dict[int | None, list[Any]] = {}
+    for row in rows[:limit]:
+        groups.setdefault(row["area_id"], []).append(render(row))
+    told = [groups[area] for area in sorted(groups, key=lambda a: (a is None, a or 0))]
+    return bare({"status": "success", "errorCode": 200, "data": told}, more)
+
+
+async def sent(
+    parts: AsyncIterator[bytes], media_type: str = JSON, headers: Mapping[str, str] | None = None
+) -> Any:
+    """Parts as one body where they are short, else sent while they are made."""
+    begun = bytearray()
+    async for part in parts:
+        begun += part
+        if len(begun) > WHOLE_BYTES:
+            return Stream(
+                _continued(bytes(begun), parts),
+                media_type=media_type,
+                headers={**UNKEPT, **(headers or {})},
+            )
+    return _answer(bytes(begun), media_type, headers)
+
+
+def _answer(body: bytes, media_type: str, headers: Mapping[str, str] | None) -> Answer:
+    return Answer(body, headers={**UNKEPT, **(headers or {})}, media_type=media_type)
+
+
+async def _continued(begun: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for part in parts:
+        yield part
+
+
+async def rows_after(fetch: Fetch, key: Key, after: int) -> AsyncIterator[Sequence[Any]]:
+    """All rows after an id, in parts."""
+    while rows := await fetch(after, PART):
+        yield rows
+        if len(rows) < PART:
+            return
+        after = key(rows[-1])
 
 
 async def _parts(
-    rows: Sequence[Any], fetch: Fetch, render: Render, key: Callable[[Any], int], *,
-    enveloped: bool,
-) -> AsyncIterator[bytes]:  # fmt: skip
-    yield b'{"status":"success","errorCode":200,"data":[' if enveloped else b"["
-    separator = b""
-    while rows:
-        part = rows[:PART]
-        yield separator + b",".join(_encode(render(row)) for row in part)
-        separator = b","
-        rows = await fetch(key(part[-1]), PART + 1) if len(rows) > PART else ()
-    yield b"]}" if enveloped else b"]"
+    fetch: Fetch, render: Render, key: Key, after: int, between: tuple[bytes, bytes]
+) -> AsyncIterator[bytes]:
+    before = between[0]
+    async for rows in rows_after(fetch, key, after):
+        yield before + b",".join(_encode(render(row)) for row in rows)
+        before = b","
+    yield (b"" if before == b"," else before) + between[1]
+
+
+async def _groups(
+    fetch: PlaceFetch, render: Render, key: Key, after: int, places: Sequence[int]
+) -> AsyncIterator[bytes]:
+    yield DATA[0]
+    group = b"["
+    for place in places:
+        before = group
+        async for rows in rows_after(partial(fetch, place), key, after):
+            yield before + b",".join(_encode(render(row)) for row in rows)
+            before, group = b",", b",["
+        if before == b",":
+            yield b"]"
+    yield DATA[1]

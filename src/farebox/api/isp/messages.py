@@ -1,7 +1,8 @@
 """Messages to subscribers, and what was sent (isp.md E32, E33, E38, E40).
 
-A message that is only queued counts as sent: it will be tried again by itself. What a template does
-not use is not read. Passwords and one-time codes are masked unless the caller may see secrets.
+A message that is only queued counts as sent: it will be tried again by itself, and so does its
+repetition under an Idempotency-Key while nobody knows its fate. What a template does not use is not
+read. Passwords and one-time codes are masked unless the caller may see secrets.
 """
 
 from collections.abc import Mapping
@@ -31,12 +32,23 @@ async def send_sms_to_user(call: Call) -> Answer:
         otp=call["otp"], is_alternative=call["sendSmsTo"],
     )  # fmt: skip
     if call["sendMultipleSms"]:
-        count = await provider.addressing.tell_many(
-            call.account, call["userId"], call["userIds"], wording
+
+        def told_many(count: object) -> Answer:
+            return message(f"{template} SMS has been dispatched to {count} users .")
+
+        beside = call.keeping(told_many)
+        return told_many(
+            await provider.addressing.tell_many(
+                call.account, call["userId"], call["userIds"], wording, beside
+            )
         )
-        return message(f"{template} SMS has been dispatched to {count} users .")
-    number = await provider.addressing.tell(call.account, call["userId"], wording)
-    return message(f"{template} SMS has been dispatched to {number} .")
+
+    def told(number: object) -> Answer:
+        return message(f"{template} SMS has been dispatched to {number} .")
+
+    return told(
+        await provider.addressing.tell(call.account, call["userId"], wording, call.keeping(told))
+    )
 
 
 async def send_email_to_user(call: Call) -> Answer:
@@ -45,8 +57,15 @@ async def send_email_to_user(call: Call) -> Answer:
         channel="email", template=call["templateName"], usage=call["usageAlertType"],
         ticket=call["ticketId"], otp=call["otp"],
     )  # fmt: skip
-    await call.services.provider.addressing.tell(call.account, call["userId"], wording)
-    return message("Email is sent successfully .")
+
+    def told(_: object) -> Answer:
+        return message("Email is sent successfully .")
+
+    return told(
+        await call.services.provider.addressing.tell(
+            call.account, call["userId"], wording, call.keeping(told)
+        )
+    )
 
 
 async def recover_password(call: Call) -> Answer:
@@ -140,11 +159,12 @@ _MAIL_ARGUMENTS: Final = (
 OPERATIONS: Final = (
     Operation(
         id="ISP-E32", method="POST", path="send_sms_to_user", scope="notify",
-        run=send_sms_to_user, gives=Message[str], far=True, takes=_TEXT_ARGUMENTS,
+        run=send_sms_to_user, gives=Message[str], far=True, repeatable=True, takes=_TEXT_ARGUMENTS,
     ),
     Operation(
         id="ISP-E33", method="POST", path="send_email_to_user", scope="notify",
-        run=send_email_to_user, gives=Message[str], far=True, takes=_MAIL_ARGUMENTS,
+        run=send_email_to_user, gives=Message[str], far=True, repeatable=True,
+        takes=_MAIL_ARGUMENTS,
     ),
     Operation(
         id="ISP-E38", method="POST", path="recover_password", scope="notify",

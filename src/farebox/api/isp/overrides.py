@@ -15,7 +15,7 @@ from farebox.api.isp.blueprint import Operation
 from farebox.api.isp.dialect import Answer, Call, message
 from farebox.api.isp.kinds import FLAG, ID, MONEY, Kind, choice, text, whole
 from farebox.api.isp.wire import Message
-from farebox.domain import attributes
+from farebox.domain import attributes, thousandths
 from farebox.domain.errors import InvalidError
 from farebox.domain.quotas import BYTES_MAX, EVERY, MODES, UNITS, Policy, policy_of, volume
 
@@ -122,6 +122,31 @@ def policy_from(prefix: str, given: Mapping[str, Any]) -> Policy:
         if not 1 <= volume(limit, values[f"{prefix}ResetUnitData"]) <= BYTES_MAX:
             raise InvalidError(f"{prefix}ResetLimit must be 1 to 2^60-1 bytes", "invalid_argument")
     return policy_of(prefix, values)
+
+
+def policy_told(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored policy in the words of E28; the smaller unit says every volume exactly."""
+    policy = msgspec.convert(stored, Policy)
+    told: dict[str, Any] = {
+        "bandwidthReset": policy.mode,
+        "bandwidthTemplate": str(policy.first),
+        "excludeUpload": policy.excludes_upload,
+        "carryForwardPreviousData": policy.carries,
+    }
+    if policy.mode == "always":
+        return told
+    told |= {
+        "bandwidthResetLimit": thousandths.text(-(-policy.limit * 1000 // UNITS["mb"])),
+        "bandwidthResetUnitData": "mb",
+        "bandwidthResetEvery": policy.every,
+        "bandwidthReset2": "always",
+        "bandwidthTemplate2": str(policy.second),
+    }
+    if policy.every == "monthly":
+        told["bandwidthResetEveryValue"] = policy.dom
+    if policy.every == "weekly":
+        told["bandwidthResetEveryValueDay"] = policy.dow
+    return told
 
 
 async def override_user_bandwidth(call: Call) -> Answer:

@@ -8,6 +8,7 @@ account above may be used and not changed. Ids are strings on the wire.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -15,20 +16,21 @@ from litestar.params import FromPath
 from farebox.api.isp.arguments import Argument, fold
 from farebox.api.isp.blueprint import Operation, body_type, enter
 from farebox.api.isp.dialect import UNKEPT, Answer, Call, Failure, HTTPRequest, bare, data
-from farebox.api.isp.kinds import FLAG, ID, Kind, choice, text, whole
+from farebox.api.isp.kinds import FLAG, ID, INSTANT, MONEY, Kind, choice, text, whole
 from farebox.api.isp.listing import PAGING
 from farebox.api.isp.recording import recorded
 from farebox.api.isp.wire import Data, Listed
 from farebox.api.operations import documented
 from farebox.api.services import Services
 from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
-from farebox.domain.instants import Moment, parse
 from farebox.resource import store
 from farebox.resource.criteria import Condition, Criteria
 from farebox.resource.definition import Field, Resource, View
 from farebox.storage.pool import storage_errors, transaction
 
 PAGE_MAX: Final = 10_000
+# What a list may be narrowed to, beside its page.
+_FILTERS: Final = {"users": ("status", "groupId", "username")}
 # What the document calls a row that is not there.
 _NAMES: Final = {
     "bandwidth_templates": "template", "groups": "group", "admins": "admin", "users": "user",
@@ -60,11 +62,12 @@ class Owned:
 
         @get(path, **_described(f"ISP-X-{noun}-LIST", None, _typed(Listed, resource.row)))
         async def list_rows(request: HTTPRequest) -> Answer:
-            return await self._list(await self._enter(request, resource, PAGING), resource)
+            takes = (*PAGING, *_where(resource))
+            return await self._list(await self._enter(request, resource, takes), resource)
 
         @post(path, **_described(f"ISP-X-{noun}-CREATE", _new(resource), row, 201))
         async def create(request: HTTPRequest) -> Answer:
-            return await self._write(request, resource, _taken(resource, 0), None)
+            return await self._write(request, resource, taken(resource, 0), None)
 
         @get(one, **_described(f"ISP-X-{noun}-GET", None, row))
         async def read(request: HTTPRequest, id: FromPath[str]) -> Answer:
@@ -74,7 +77,7 @@ class Owned:
         @patch(one, **_described(f"ISP-X-{noun}-UPDATE", _changed(resource), row))
         async def change(request: HTTPRequest, id: FromPath[str]) -> Answer:
             key = _key(resource, id)
-            return await self._write(request, resource, _taken(resource, 1), key)
+            return await self._write(request, resource, taken(resource, 1), key)
 
         @delete(one, response_headers=UNKEPT, **_described(f"ISP-X-{noun}-DELETE", None, None, 204))
         async def remove(request: HTTPRequest, id: FromPath[str]) -> None:
@@ -89,28 +92,28 @@ class Owned:
     ) -> Call:
         return await enter(self._services, request, _operation(resource, "read", takes))
 
-    def view(self, call: Call) -> View:
-        """The account's eyes at this instant."""
-        owner = Owner(call.caller.token, call.account.id)
-        values = {"zone": call.account.time_zone, "provider": self._services.provider}
-        return View(owner, call.now_ms, values)
-
     async def _list(self, call: Call, resource: Resource) -> Answer:
         limit, after = call["limit"] or PAGE_MAX, call["afterId"]
         number = resource.by_name["id"]
+        wanted = tuple(
+            Condition(resource.by_name[name], "in", (value,))
+            for name, value in (call.values.get("where") or {}).items()
+        )
         criteria = Criteria(
-            conditions=(Condition(number, ">", (after,)),), order=((number, False),),
+            conditions=(Condition(number, ">", (after,)), *wanted), order=((number, False),),
             limit=limit + 1,
         )  # fmt: skip
         async with storage_errors(), self._services.pool.acquire() as connection:
-            page = await store.list_rows(connection, resource, criteria, self.view(call))
+            page = await store.list_rows(
+                connection, resource, criteria, view_of(call), hard_cap=limit + 1, count_max=1
+            )
         more = {"X-Next-After-Id": page.rows[limit - 1].id} if len(page.rows) > limit else None
         return data(page.rows[:limit], more)
 
     async def _one(self, call: Call, resource: Resource, key: int) -> Any:
         try:
             async with storage_errors():
-                return await store.read(self._services.pool, resource, key, self.view(call))
+                return await store.read(self._services.pool, resource, key, view_of(call))
         except NotFoundError:
             raise _missing(resource, key) from None
 
@@ -125,7 +128,7 @@ class Owned:
                 if key is None or fold(argument.name) in call.given
             }
             async with transaction(self._services.pool) as connection:
-                given = (values, self.view(call), self._catalogue)
+                given = (values, view_of(call), self._catalogue)
                 try:
                     # The declaration's hook takes the secret out: it is sealed with the id.
                     secret = values.get("secret")
@@ -155,7 +158,7 @@ class Owned:
         call = await self._enter(request, resource, ())
         try:
             async with transaction(self._services.pool) as connection:
-                await store.delete(connection, resource, key, self.view(call))
+                await store.delete(connection, resource, key, view_of(call))
         except NotFoundError:
             raise _missing(resource, key) from None
         await self._services.provider.audit.note(
@@ -176,7 +179,13 @@ def _operation(
     )  # fmt: skip
 
 
-def _taken(resource: Resource, at: int) -> tuple[Argument, ...]:
+def view_of(call: Call) -> View:
+    """The account's eyes at this instant."""
+    owner = Owner(call.caller.token, call.account.id)
+    return View(owner, call.now_ms, {"zone": call.account.time_zone})
+
+
+def taken(resource: Resource, at: int) -> tuple[Argument, ...]:
     """The arguments of a create (0) or an update (1)."""
     return tuple(
         Argument(
@@ -190,12 +199,31 @@ def _taken(resource: Resource, at: int) -> tuple[Argument, ...]:
     )
 
 
+def _where(resource: Resource) -> tuple[Argument, ...]:
+    """The argument that narrows a list to equal values, an object or its JSON."""
+    names = _FILTERS.get(resource.name, ())
+
+    def read(value: object) -> dict[str, Any]:
+        if isinstance(value, str):
+            value = msgspec.json.decode(value)
+        if not isinstance(value, dict) or not value.keys() <= set(names):
+            raise ValueError(f"must be an object of {', '.join(names)}")
+        fields = [(name, resource.by_name[name]) for name in value]
+        return {name: _read_wanted(field, value[name]) for name, field in fields}
+
+    return (Argument("where", Kind(read, dict[str, str]), required=False),) if names else ()
+
+
+def _read_wanted(field: Field, value: object) -> Any:
+    return ID.read(value) if field.reference else text(field.high or 255).read(value)
+
+
 def _new(resource: Resource) -> Any:
-    return body_type(f"{resource.title}Create", _taken(resource, 0))
+    return body_type(f"{resource.title}Create", taken(resource, 0))
 
 
 def _changed(resource: Resource) -> Any:
-    return body_type(f"{resource.title}Update", _taken(resource, 1))
+    return body_type(f"{resource.title}Update", taken(resource, 1))
 
 
 def _kind(field: Field) -> Kind:
@@ -205,21 +233,15 @@ def _kind(field: Field) -> Kind:
         return choice(*field.choices)
     if field.type == "bool":
         return FLAG
+    if field.type == "decimal":
+        return MONEY
     if field.type in ("int", "bigtext"):
         return whole(field.low or 0, field.high or 2**31 - 1)
     if field.type == "instant":
-        return Kind(_moment)
+        return INSTANT
     if field.type == "json":
         return Kind(_object, dict[str, Any])
     return text(field.high or _TEXTS.get(field.type, 255))
-
-
-def _moment(value: object) -> Moment:
-    """A wall clock of the subscriber, or an instant with its offset."""
-    try:
-        return parse(str(value))
-    except InvalidError as error:
-        raise ValueError("must be a time such as 2026-12-24 00:00:00") from error
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -6,23 +6,22 @@ group, expiry by grace and life's end through the documented operations; their s
 the arrows of isp.md 2.2.
 """
 
-from datetime import date, datetime, time
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from farebox.api.isp import bulk
 from farebox.api.isp.arguments import fold, read_all
-from farebox.api.isp.overrides import BANDWIDTH, policy_from
+from farebox.api.isp.overrides import BANDWIDTH, policy_from, policy_told
 from farebox.api.isp.owned import Owned
 from farebox.api.services import Services
 from farebox.domain import cycles, wall_clocks
 from farebox.domain.errors import InvalidError
-from farebox.domain.instants import to_ms
 from farebox.domain.windows import zone
 from farebox.engine.metering import settle
-from farebox.resource.definition import Field, Resource, Scope, Write
+from farebox.resource.definition import Field, Resource, Scope, View, Write
 
 _ID: Final = Field("id", "bigtext")
 _MINE: Final = Scope("t.account = {group}")
@@ -61,17 +60,32 @@ async def _policy(write: Write) -> None:
         policy = policy_from("bandwidth", read_all(BANDWIDTH, given))
         write.values["policy"] = msgspec.to_builtins(policy)
 
+    for name in _AMOUNTS:
+        if name in write.values:
+            write.columns[f"{name}_thousandths"] = write.values.pop(name)
 
+
+def _package(row: Any, _: View) -> Any:
+    """A package as it was given."""
+    row.policy = policy_told(row.policy)
+    return row
+
+
+_AMOUNTS: Final = ("price", "tax")
 PROFILE: Final = Resource(
     name="profiles", table="isp.profile", title="Profile", owner="account", scope=_SHARED,
     fields=(
         _ID, _NAME, Field("policy", "json", "RO"),
         Field("billingResetType", "text", "OO", column="billing_reset_type", default="monthly",
               choices=cycles.RESET_TYPES),
+        Field("billingResetValue", "int", "OO", column="billing_reset_value", low=1, high=31,
+              default=1),
         Field("validityDays", "int", "OO", column="validity_days", low=1, high=3660, default=30),
+        *(Field(name, "decimal", "OO", column=f"t.{name}_thousandths / 1000.0", default=0)
+          for name in _AMOUNTS),
         Field("deactivated", "bool", "OO", default=False),
     ),
-    prepare=_policy,
+    prepare=_policy, render=_package,
 )  # fmt: skip
 
 GROUP: Final = Resource(
@@ -145,16 +159,22 @@ async def _subscriber(write: Write) -> None:
     for name in ("expirationTime", "activationTime"):
         moment = write.values.get(name)
         if moment is not None:
-            wall = moment.local or datetime.combine(moment.day or date.min, time())
-            write.values[name] = (
-                to_ms(moment.instant) if moment.instant else wall_clocks.instant(wall, zone_name)
-            )
+            write.values[name] = wall_clocks.of_moment(moment, zone_name)
     if write.current is not None:
-        await settle(write.connection, int(write.current.id), write.view.now_ms)
+        if not _QUOTA.isdisjoint(write.values):
+            await settle(write.connection, int(write.current.id), write.view.now_ms)
         return
-    write.columns["group_since_ms"] = write.view.now_ms
+    write.columns |= {
+        "group_since_ms": write.view.now_ms,
+        "status": write.values.pop("status", "active"),
+    }
     if write.values.get("activationTime") is None:
         write.values["activationTime"] = write.view.now_ms
+
+
+# Inputs of the quota.
+_QUOTA: Final = frozenset(("timezone", "expirationTime", "activationTime"))
+_EFFECTIVE: Final = "isp.effective(t.status, t.expires_at_ms, {now_ms})"
 
 
 def _words(*names: str) -> tuple[Field, ...]:
@@ -167,7 +187,8 @@ USER: Final = Resource(
     fields=(
         _ID, Field("username", "text", "RO", high=64),
         Field("groupId", "bigtext", "R-", column="user_group", reference="groups"),
-        Field("status", "text", "O-", default="active",
+        # What is shown depends on the clock; what is written is the first one.
+        Field("status", "text", "O-", default="active", column=_EFFECTIVE,
               choices=("active", "pending", "pending-approval")),
         *_words("name", "last_name", "phone", "alt_phone", "email", "alt_email", "address_line1",
                 "address_line2", "address_city", "address_pin", "address_state", "type"),
@@ -190,5 +211,7 @@ RESOURCES: Final = (TEMPLATE, PROFILE, GROUP, ADMIN, NAS, SERVER, TICKET, USER)
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
     """Their routes."""
-    owned = Owned(services, {resource.name: resource for resource in RESOURCES})
-    return [handler for resource in RESOURCES for handler in owned.routes(resource)]
+    catalogue = {resource.name: resource for resource in RESOURCES}
+    owned = Owned(services, catalogue)
+    declared = [handler for resource in RESOURCES for handler in owned.routes(resource)]
+    return [*declared, *bulk.routes(services, catalogue)]

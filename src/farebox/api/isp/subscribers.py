@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from farebox.api.isp.arguments import Argument
 from farebox.api.isp.blueprint import Operation
-from farebox.api.isp.dialect import Answer, Call, bare, data
+from farebox.api.isp.dialect import Answer, Call, data
 from farebox.api.isp.kinds import DAY, ID, PHONE, choice, text
-from farebox.api.isp.listing import PAGING, listed
+from farebox.api.isp.listing import BARE, PAGING, Fetch, listed
 from farebox.api.isp.wire import (
     U4,
     U8,
@@ -49,34 +49,30 @@ async def get_all_user_ids(call: Call) -> Answer:
     async def fetch(after: int, most: int) -> Any:
         return await call.services.provider.subscribers.ids(call.account.id, after, most)
 
-    answer: Answer = await listed(call, fetch, lambda row: str(row["id"]), enveloped=False)
+    answer: Answer = await listed(call, fetch, lambda row: str(row["id"]), between=BARE)
     return answer
 
 
-async def _phoned(call: Call, after: int, most: int) -> Any:
-    return await call.services.provider.subscribers.phoned(
-        [call.account.id], call["phone"], call["status"], after, most
-    )
+def _phoned(call: Call) -> Fetch:
+    async def fetch(after: int, most: int) -> Any:
+        return await call.services.provider.subscribers.phoned(
+            [call.account.id], call["phone"], call["status"], after, most
+        )
+
+    return fetch
 
 
 async def get_users_by_phone(call: Call) -> Answer:
     """The ids of those with a number, with commas between them."""
-    limit = call["limit"]
-    rows = await _phoned(call, call["afterId"], limit + 1 if limit else 2**31)
-    is_more = limit is not None and len(rows) > limit
-    rows = rows[:limit] if limit else rows
-    headers = {"X-Next-After-Id": str(rows[-1]["id"])} if is_more else None
-    found = ",".join(str(row["id"]) for row in rows)
-    return bare({"success": found, "errorCode": 200}, headers)
+    # Ids are JSON as they are: what stands between the two ends is one text.
+    ends = b'{"success":"', b'","errorCode":200}'
+    answer: Answer = await listed(call, _phoned(call), lambda row: row["id"], between=ends)
+    return answer
 
 
 async def get_user_by_phone(call: Call) -> Answer:
     """Those with a number."""
-
-    async def fetch(after: int, most: int) -> Any:
-        return await _phoned(call, after, most)
-
-    answer: Answer = await listed(call, fetch, lambda row: user(row, U8))
+    answer: Answer = await listed(call, _phoned(call), lambda row: user(row, U8))
     return answer
 
 
