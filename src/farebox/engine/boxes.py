@@ -139,9 +139,9 @@ class Boxes:
             raise NotFoundError("STB not found")
         await connection.execute(SQL.unbind, found.ids)
 
-    async def delete(self, connection: Connection, ids: Sequence[int]) -> None:
-        """Removes accounts with everything of theirs."""
-        await connection.execute(SQL.remove, list(ids))
+    async def delete(self, connection: Connection, ids: Sequence[int]) -> bool:
+        """Removes accounts with everything of theirs; whether any was still there."""
+        return bool(await connection.fetch(SQL.remove, list(ids)))
 
     async def hold(self, connection: Connection, ids: Sequence[int]) -> None:
         """Locks accounts until the transaction ends, and applies what is due."""

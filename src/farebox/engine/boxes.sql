@@ -88,6 +88,7 @@ update iptv.account set device_id = null, token_hash = null, token_expires_at_ms
 -- Accounts, and by their keys everything of theirs.
 delete from iptv.account where id in (
   select id from iptv.account where id = any($1::bigint[]) order by id for update)
+returning id
 
 -- name: hold
 -- Accounts, locked.

@@ -197,7 +197,8 @@ async def update_boxes(call: Call) -> Answer:
 async def delete_boxes(call: Call) -> Answer:
     """Removes boxes with everything of theirs."""
     async with transaction(call.services.pool) as connection:
-        await call.portal.boxes.delete(connection, await all_boxes(call, connection))
+        if not await call.portal.boxes.delete(connection, await all_boxes(call, connection)):
+            raise NotFoundError("STB not found")
     return told(True)
 
 
@@ -256,7 +257,9 @@ def _delete(other: str) -> Any:
     async def run(call: Call) -> Answer:
         """Removes what one identifier means."""
         async with transaction(call.services.pool) as connection:
-            await call.portal.boxes.delete(connection, await accounts_of(call, connection, other))
+            ids = await accounts_of(call, connection, other)
+            if not await call.portal.boxes.delete(connection, ids):
+                raise NotFoundError("Account not found")
         return told(True)
 
     return run

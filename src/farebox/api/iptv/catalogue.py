@@ -71,7 +71,7 @@ PACKAGE = Resource(
 
 async def _prepare_tariff(write: Write) -> None:
     if write.values.get("user_default"):
-        await write.connection.execute(SQL.hold_default)
+        # Who writes tariff plans takes turns.
         await write.connection.execute(SQL.clear_default)
 
 

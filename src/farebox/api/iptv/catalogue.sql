@@ -26,9 +26,9 @@ t.id = any({ids}::bigint[])
 -- Records that an import names by id or external id.
 (t.id = any({ids}::bigint[]) or t.external_id <> '' and lower(t.external_id) = any({names}::text[]))
 
--- name: hold_default
--- One transaction at a time says which tariff plan is everybody's.
-select pg_advisory_xact_lock(hashtext('iptv default tariff'))
+-- name: hold_tariffs
+-- One transaction at a time writes tariff plans: each may have to take "everybody's" from another.
+select pg_advisory_xact_lock(hashtext('iptv tariffs'))
 
 -- name: clear_default
 -- None is.

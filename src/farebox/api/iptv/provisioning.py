@@ -37,6 +37,8 @@ class Provisioned:
     # What a row of an import is found by where it has no id, in the form in which it is compared.
     key: str = ""
     folded: Callable[[object], object] = lambda value: value
+    # Lets one transaction at a time write records of the kind, before any row of them is locked.
+    hold: str = ""
     # The condition on records for `{ids}` and `{names}` of an import.
     found: str = SQL.by_id
     listed: str = ""
@@ -207,8 +209,8 @@ KINDS: Final = (
     ),
     Provisioned(
         path="tariffs", resource=TARIFF, key="external_id", folded=_folded,
-        found=SQL.by_external_id, listed="packages", read=_read_packages, write=_write_packages,
-        leave=_tariff_leaves,
+        found=SQL.by_external_id, hold=SQL.hold_tariffs, listed="packages", read=_read_packages,
+        write=_write_packages, leave=_tariff_leaves,
     ),
 )  # fmt: skip
 
@@ -219,6 +221,7 @@ KINDS: Final = (
 async def add(connection: Connection, kind: Provisioned, given: Given, now_ms: int) -> Any:
     """A new record with its list, as it is shown."""
     values = values_of(kind.resource, given, creating=True)
+    await _hold(connection, kind)
     key = await store.insert(connection, kind.resource, values, view(now_ms), CATALOGUE)
     if "id" in values:
         await connection.execute(SQL.move_sequence, kind.resource.table, key)
@@ -232,8 +235,14 @@ async def edit(
     values = values_of(kind.resource, given, creating=False)
     if not values and kind.listed not in given:
         raise InvalidError("Update data is empty")
+    await _hold(connection, kind)
     await store.update(connection, kind.resource, key, values, view(now_ms), CATALOGUE)
     return await _listed(connection, kind, key, given, now_ms)
+
+
+async def _hold(connection: Connection, kind: Provisioned) -> None:
+    if kind.hold:
+        await connection.execute(kind.hold)
 
 
 async def _listed(
