@@ -1,10 +1,12 @@
 """Hashes and checks passwords with Argon2id, two at a time, off the event loop.
 
 Checking against nobody costs the same as checking against somebody. Waiting callers are bounded, so
-that a flood of sign-ins is turned away instead of piling up.
+that a flood of sign-ins is turned away instead of piling up. A hash that came from elsewhere says
+itself what checking it costs; one that is too dear is never right.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -24,7 +26,24 @@ NOBODY: Final = (
     "tr5edGN21toVFYXMwnWmgw$F9B8R6XVEJFDK0sQY7MFYKKEMUv1pvoHJUZ/KgKC+WQ"
 )
 
+_HASH: Final = re.compile(
+    r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})(\$[A-Za-z0-9+/]{10,90}){2}", re.ASCII
+)
+# What checking a hash may cost at most: four times the memory of ours, and sixteen of each other.
+MEMORY_KIB_MAX: Final = 1 << 18
+PASSES_MAX: Final = 16
+LANES_MAX: Final = 16
+
 Result = TypeVar("Result")
+
+
+def is_hash(text: str) -> bool:
+    """Whether this is an Argon2id hash that may be checked."""
+    found = _HASH.fullmatch(text)
+    if found is None:
+        return False
+    memory_kib, passes, lanes = (int(one) for one in found.groups()[:3])
+    return memory_kib <= MEMORY_KIB_MAX and passes <= PASSES_MAX and lanes <= LANES_MAX
 
 
 class Passwords:
@@ -56,6 +75,8 @@ class Passwords:
 
     def _check(self, stored: str, password: str) -> bool:
         self.checks += 1
+        if not is_hash(stored):
+            return False
         try:
             return self._hasher.verify(stored, password)
         except (Argon2Error, InvalidHashError):

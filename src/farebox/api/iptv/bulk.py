@@ -33,6 +33,7 @@ from farebox.api.iptv.provisioning import (
 from farebox.api.services import Services
 from farebox.domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
 from farebox.engine.account_import import Change, RowError, bring_in
+from farebox.engine.passwords import is_hash
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
 from farebox.storage.pool import Connection, transaction
@@ -42,9 +43,6 @@ PASSWORDS_MAX: Final = 500
 BYTES_MAX: Final = 32 << 20
 DIFFERENCES_MAX: Final = 1000
 PARTS: Final = (*(kind.path for kind in KINDS), "accounts")
-_HASH: Final = re.compile(
-    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}(\$[A-Za-z0-9+/]{10,90}){2}", re.ASCII
-)
 # Columns of accounts by the names that people know.
 _SPELLED: Final = {
     "mac": "stb_mac", "ls": "account_number", "tariff": "tariff_plan", "reseller": "reseller_id",
@@ -299,7 +297,7 @@ async def _columns(
     if "additional_services_on" in texts:
         values["additional_services_on"] = call.given.flag("additional_services_on")
     ready = texts.get("password_hash", "")
-    if ready and not _HASH.fullmatch(ready):
+    if ready and not is_hash(ready):
         raise invalid("Not valid password_hash")
     if ready:
         values["password_hash"] = ready

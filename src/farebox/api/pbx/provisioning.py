@@ -32,6 +32,7 @@ from farebox.api.pbx.dialect import Call
 from farebox.api.pbx.lines import phone_password
 from farebox.api.pbx.values import missing, values_of, wrong
 from farebox.engine.lines import generated
+from farebox.engine.passwords import is_hash
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
 from farebox.resource.definition import Resource
@@ -39,9 +40,6 @@ from farebox.storage.pool import Connection
 
 # Printable, without spaces and what configurations of telephones trip over.
 _SECRET: Final = re.compile(r"[!#-:<-~]{8,128}")
-_HASH: Final = re.compile(
-    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}(\$[A-Za-z0-9+/]{10,90}){2}", re.ASCII
-)
 
 Given = dict[str, object]
 Write = Callable[[Connection, Call, int, Given, bool], Awaitable[dict[str, str]]]
@@ -123,7 +121,7 @@ async def _write_user(
     """A user's password, which a new one must have; a ready hash of it does as well."""
     operators = call.services.exchange.operators
     password, hashed = _text(given, "password"), _text(given, "password_hash")
-    if hashed is not None and not _HASH.fullmatch(hashed):
+    if hashed is not None and not is_hash(hashed):
         raise wrong("password_hash")
     if password is None and hashed is None and creating:
         raise missing("password")
