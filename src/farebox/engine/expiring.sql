@@ -13,7 +13,8 @@ update isp.subscriber set status = 'expired' where id = any($1::bigint[])
 -- name: end
 -- Jobs that end the open sessions of each.
 insert into farebox.outbox (kind, payload, next_at_ms, created_at_ms)
-select $2, jsonb_build_object('subscriber', o.subscriber, 'sessions', jsonb_agg(o.id order by o.id)),
+select $2,
+       jsonb_build_object('subscriber', o.subscriber, 'sessions', jsonb_agg(o.id order by o.id)),
        $3, $3
   from isp.session o
  where o.subscriber = any($1::bigint[]) and o.stopped_at_ms is null and o.nas is not null

@@ -1,6 +1,6 @@
--- Secrets of the provider that an older key has sealed: read in stretches above a key, and exchanged
--- only where nobody has written another one meanwhile. Sealed bytes begin with the length of the
--- key's id and the id.
+-- Secrets of the provider that an older key has sealed: read in stretches above a key, and
+-- exchanged only where nobody has written another one meanwhile. Sealed bytes begin with the length
+-- of the key's id and the id.
 
 -- name: passwords
 -- Passwords of subscribers.
