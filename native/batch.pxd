@@ -2,15 +2,17 @@
 
 A look-up costs two cache misses, and a miss in flight costs almost nothing, so the loop keeps many
 in flight: it works in blocks of rows, and asks for the buckets of the block after the next and for
-the records of the next one before it decides a block. Three short loops keep more misses in flight
-than one long one, whose instructions fill the processor's window. Nothing is added or removed while
-a batch runs, so the slot guessed from a tag stays right or is seen to be wrong.
+the records of the next one before it decides a block. Short loops keep more misses in flight than
+one long one, whose instructions fill the processor's window; so even comparing the keys of a block
+is a loop of its own, before the one that decides. Nothing is added or removed while a batch runs,
+so the slot guessed from a tag stays right or is seen to be wrong.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from index cimport hash_home, index_candidate, index_lowest, key_hash
-from outcome cimport VOUCHER_NOT_FOUND
+from ordinary cimport redeem_ordinary, taken_t
+from outcome cimport ACCEPTED, VOUCHER_NOT_FOUND
 from voucher cimport (
     DEVICE_BITS,
     REDEEM,
@@ -60,14 +62,17 @@ cdef struct columns_t:
 
 
 cdef inline bint columns_fit(const columns_t* rows, int op) noexcept nogil:
-    """Devices and holds fit a record, and a rollback names what it gives back."""
+    """Devices and a validate's holds fit a record, and a rollback names what it gives back."""
     cdef uint32_t devices = 0
     cdef uint64_t locks = 0
     cdef uint64_t demands = 0
     cdef int64_t i
     for i in range(rows.count):
         devices |= <uint32_t>rows.device[i]
-        locks |= <uint64_t>rows.lock_ms[i]
+    # A column that is not read is not fetched: only a validate holds.
+    if op == VALIDATE:
+        for i in range(rows.count):
+            locks |= <uint64_t>rows.lock_ms[i]
     if op == ROLLBACK:
         for i in range(rows.count):
             demands |= <uint64_t>rows.demand[i]
@@ -87,63 +92,90 @@ cdef inline void seek_buckets(
 
 
 cdef inline void seek_records(
-    const book_t* book, int64_t first, int64_t end, const uint64_t* hashes, int64_t* slots
+    const book_t* book, int64_t first, int64_t end, const uint64_t* hashes, int64_t* slots,
+    record_t** records,
 ) noexcept nogil:
-    """Asks for the records that these rows' tags point to."""
+    """Asks for the records that these rows' tags point to; NULL where no tag does."""
     cdef int64_t i, slot
     for i in range(first, end):
         slot = index_candidate(book, hashes[i & (RING - 1)])
         slots[i & (RING - 1)] = slot
+        records[i & (RING - 1)] = NULL
         if slot >= 0:
-            prefetch(record_at(book, slot))
+            records[i & (RING - 1)] = record_at(book, slot)
+            prefetch(records[i & (RING - 1)])
 
 
-cdef inline int64_t settle(
-    const book_t* book, uint64_t low, uint64_t high, int64_t candidate
+cdef inline void settle_rows(
+    const book_t* book, const columns_t* rows, int64_t first, int64_t end, int64_t* slots,
+    record_t** records,
 ) noexcept nogil:
-    """The slot that a key means, -1 for none; usually the candidate."""
+    """Makes sure of the records of these rows; usually they are those of the tags."""
     cdef const record_t* record
-    if candidate < 0:
-        return -1
-    record = record_at(book, candidate)
-    if is_rare(
-        record.key[0] != low or record.key[1] != high or (record.policy_flags & SHARED) != 0
-    ):
-        # An equal tag of another key, or a code with several records.
-        return index_lowest(book, low, high)
-    return candidate
+    cdef uint64_t low, high
+    cdef int64_t i, slot
+    for i in range(first, end):
+        record = records[i & (RING - 1)]
+        if record == NULL:
+            continue
+        low = load_u64(rows.key + 16 * i)
+        high = load_u64(rows.key + 16 * i + 8)
+        if is_rare(
+            record.key[0] != low or record.key[1] != high or (record.policy_flags & SHARED) != 0
+        ):
+            # An equal tag of another key, or a code with several records.
+            slot = index_lowest(book, low, high)
+            slots[i & (RING - 1)] = slot
+            records[i & (RING - 1)] = record_at(book, slot) if slot >= 0 else NULL
+
+
+cdef inline void decide_row(
+    const book_t* book, const columns_t* rows, int64_t i, int64_t slot, record_t* record,
+    call_t* call, int op,
+) noexcept nogil:
+    """Decides and applies one row by the ladder."""
+    cdef answer_t answer
+    if is_rare(record == NULL):
+        rows.outcome[i] = VOUCHER_NOT_FOUND
+        rows.amount_off[i] = 0
+        rows.balance[i] = 0
+        rows.hold_until_ms[i] = 0
+        rows.changed[i] = 0
+        return
+    call.device = <uint32_t>rows.device[i]
+    call.cap = rows.cap[i]
+    call.demand = rows.demand[i]
+    call.lock_ms = rows.lock_ms[i]
+    call.flags = rows.flags[i]
+    decide(book, slot, record, call, op, &answer)
+    rows.outcome[i] = <int8_t>answer.outcome
+    rows.amount_off[i] = answer.amount_off
+    rows.balance[i] = answer.balance
+    rows.hold_until_ms[i] = answer.hold_until_ms
+    rows.changed[i] = answer.changed
 
 
 cdef inline void decide_rows(
     const book_t* book, const columns_t* rows, int64_t first, int64_t end, const int64_t* slots,
-    call_t* call, int op,
+    record_t** records, call_t* call, int op,
 ) noexcept nogil:
     """Decides and applies these rows in order."""
-    cdef answer_t answer
-    cdef int64_t i, slot
+    cdef taken_t taken
+    cdef record_t* record
+    cdef int64_t i
     for i in range(first, end):
-        slot = settle(
-            book, load_u64(rows.key + 16 * i), load_u64(rows.key + 16 * i + 8),
-            slots[i & (RING - 1)],
-        )
-        if is_rare(slot < 0):
-            rows.outcome[i] = VOUCHER_NOT_FOUND
-            rows.amount_off[i] = 0
-            rows.balance[i] = 0
+        record = records[i & (RING - 1)]
+        if op == REDEEM and record != NULL and redeem_ordinary(
+            book, record, <uint64_t>call.now_ms, call.now_s, <uint32_t>rows.device[i], rows.cap[i],
+            rows.demand[i], rows.flags[i], &taken,
+        ):
+            rows.outcome[i] = ACCEPTED
+            rows.amount_off[i] = taken.amount_off
+            rows.balance[i] = taken.balance
             rows.hold_until_ms[i] = 0
-            rows.changed[i] = 0
-            continue
-        call.device = <uint32_t>rows.device[i]
-        call.cap = rows.cap[i]
-        call.demand = rows.demand[i]
-        call.lock_ms = rows.lock_ms[i]
-        call.flags = rows.flags[i]
-        decide(book, slot, record_at(book, slot), call, op, &answer)
-        rows.outcome[i] = <int8_t>answer.outcome
-        rows.amount_off[i] = answer.amount_off
-        rows.balance[i] = answer.balance
-        rows.hold_until_ms[i] = answer.hold_until_ms
-        rows.changed[i] = answer.changed
+            rows.changed[i] = 1
+        else:
+            decide_row(book, rows, i, slots[i & (RING - 1)], record, call, op)
 
 
 cdef inline void decide_column(
@@ -156,8 +188,9 @@ cdef inline void decide_column(
     cdef call_t call
     cdef uint64_t[RING] hashes
     cdef int64_t[RING] slots
+    cdef record_t* found[RING]
     cdef int64_t at = -2 * <int64_t>LEAD * BLOCK
-    cdef int64_t buckets, records
+    cdef int64_t buckets, records, end
     call.now_ms = now_ms
     call.now_s = <uint32_t>(now_ms // 1000)
     call.boundary_s = 0
@@ -168,9 +201,13 @@ cdef inline void decide_column(
         if buckets < rows.count:
             seek_buckets(&book, &rows, buckets, least(buckets + BLOCK, rows.count), hashes)
         if 0 <= records < rows.count:
-            seek_records(&book, records, least(records + BLOCK, rows.count), hashes, slots)
+            seek_records(
+                &book, records, least(records + BLOCK, rows.count), hashes, slots, found
+            )
         if at >= 0:
-            decide_rows(&book, &rows, at, least(at + BLOCK, rows.count), slots, &call, op)
+            end = least(at + BLOCK, rows.count)
+            settle_rows(&book, &rows, at, end, slots, found)
+            decide_rows(&book, &rows, at, end, slots, found, &call, op)
         at += BLOCK
 
 

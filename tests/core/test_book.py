@@ -193,8 +193,10 @@ def test_wrong_columns(book: Book, gift: Adder, name: str, wrong: Any) -> None:
     """Wrong type, length, contiguity or range: a ValueError, and no row was decided."""
     slot = gift("A")
     rows = columns(3, **{name: wrong})
+    # Only a validate reads how long it would hold.
+    op = VALIDATE if name == "lock_ms" else REDEEM
     with pytest.raises(ValueError, match=r"."):
-        book.batch(REDEEM, book.pack(["A"] * 3), NOW, **rows)
+        book.batch(op, book.pack(["A"] * 3), NOW, **rows)
     assert 1 == book.version(slot)
 
 
@@ -294,6 +296,49 @@ def test_batch_is_the_fold_of_singles(batches: list[tuple[int, int, list[Any]]])
             many.save(slot) for slot in many.find(code)
         ]
     many.check()
+
+
+# Records and calls at the edges of each rung; the rest is as a fresh voucher has it.
+RECORD_EDGES: list[dict[str, int]] = [
+    {},
+    *({"count": n, "total": n} for n in (1, 2, 3, 2**32 - 2, 2**32 - 1)),
+    *({"total_amount": n} for n in (2**62 - 61, 2**62 - 60, 2**62 - 1)),
+    *({"total_amount": 90, "amount": n} for n in (1, 59, 60, 61, 90)),
+    *({"expires_before_ms": NOW + n} for n in (-1000, 0, 1000)),
+    *({"period_end_ms": NOW + n} for n in (-1000, 0, 1000)),
+    *({"hold_device": 5, "hold_until_ms": NOW + n} for n in (-1, 0, 1)),
+    *({"hold_device": 6, "hold_until_ms": NOW + n} for n in (-1, 0, 1)),
+    *({"version": n} for n in (2**32 - 2, 2**32 - 1, 2**32, 2**48 - 2)),
+    {"active": 0},
+]
+DEMANDS = [-(2**63), -1, 0, 1, 59, 60, 61, 2**63 - 1]
+CAPS = [-(2**63), -1, 0, 1, 59, 60, 61, 2**63 - 1]
+FLAGS = [ALL_OK, ALL_OK | 32, *(ALL_OK ^ 1 << bit for bit in range(5))]
+
+
+@pytest.mark.parametrize("record", RECORD_EDGES, ids=str)
+@pytest.mark.parametrize(("gift", "limit"), [(True, 0), (True, 2), (False, 0), (False, 2)])
+def test_batch_is_the_single_at_every_edge(record: dict[str, int], gift: bool, limit: int) -> None:
+    """Where a rung begins and ends, a batch takes it as the single call does, to the byte."""
+    one, many = Book(4, seed=3), Book(4, seed=3)
+    for book in (one, many):
+        book.boundaries(0, 1, array("q", [NOW - 5000 + 86_400_000 * day for day in range(9)]))
+        frequency = int("period_end_ms" in record)
+        policy = book.policy(gift=gift, value=60, limit=limit, frequency=frequency)
+        fields: dict[str, Any] = record
+        book.add("A", 1, policy, **fields)
+    key, fresh = many.pack(["A"]), one.save(0)
+    calls = [(c, d, ALL_OK) for c in CAPS for d in DEMANDS] + [(-1, 9, flags) for flags in FLAGS]
+    for cap, demand, flags in calls:
+        for book in (one, many):
+            book.restore(0, fresh, book.version(0))
+        rows = columns(1)
+        rows["cap"][0], rows["demand"][0], rows["flags"][0] = cap, demand, flags
+        many.batch(REDEEM, key, NOW, **rows)
+        got = one.decide(REDEEM, 0, NOW, 5, cap, demand, flags=flags)
+        answer = [rows[name][0] for name in list(COLUMNS)[5:]]
+        assert [getattr(got, name) for name in list(COLUMNS)[5:]] == answer, (cap, demand, flags)
+        assert one.save(0) == many.save(0), (cap, demand, flags)
 
 
 def test_batch_holds_the_book(book: Book, discount: Adder) -> None:

@@ -206,8 +206,8 @@ class Book:
         keys: uint64[n, 2] from `pack`; device int32; cap, demand, lock_ms int64; flags uint8
         (PARTIAL included); out: outcome int8, amount_off, balance, hold_until_ms int64, changed
         uint8. Unknown key: VOUCHER_NOT_FOUND; several records under a key: the one of the lowest
-        slot. Wrong dtype, length, contiguity or range of a device, lock_ms or rollback's demand:
-        ValueError before any work.
+        slot. Wrong dtype, length, contiguity or range of a device, validate's lock_ms or rollback's
+        demand: ValueError before any work.
         """
     def pack(self, codes: list[str]) -> bytearray:
         """uint64[n, 2] look-up keys of canonical codes, for `batch`.
