@@ -10,8 +10,11 @@
 #include <stdint.h>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
-    !defined(FAREBOX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
+    !defined(FAREBOX_PORTABLE)
 #define FAREBOX_SORTS
+#endif
+/* The loader chooses among clones before the address sanitizer is there. */
+#if defined(FAREBOX_SORTS) && !defined(__SANITIZE_ADDRESS__)
 #define FAREBOX_CLONES \
   __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
