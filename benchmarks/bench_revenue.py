@@ -8,10 +8,10 @@ compared before anything is timed. Rounds are interleaved, the figure is the bes
 is of one run. Polars and duckdb are asked where they are installed (dependency group `bench`).
 
 Times are those of the process over all its threads, so that being preempted does not count; the
-wall's are beside them, and PostgreSQL has only those. The memory's bandwidth is what as many
-threads read together in the same run while they sum int64, by the wall. The share counts the
-columns that the question names (time, place, currency, price: 13 bytes a sale); the kernel reads 6
-to 13 of them.
+wall's are beside them, and PostgreSQL has only those. The memory's bandwidth is that of the very
+columns that the question names (time, place, currency, price: 13 bytes a sale): as many threads
+read them together in the same run and sum them as int64. The share is that time over the
+kernel's, by the wall; of those 13 bytes the kernel reads 6 to all.
 """
 
 import gc
@@ -177,23 +177,29 @@ class Kernel:
         )
 
 
-def bandwidth(threads: int) -> float:
-    """Bytes a second that so many threads read while all of them sum, at their best."""
-    columns: list[Any] = [np.ones(1 << 25, np.int64) for _ in range(threads)]
+def bandwidth(threads: int, *columns: Any) -> float:
+    """Bytes a second that so many threads read while all of them sum, at their best.
+
+    They read these columns, each thread its part of all, or long ones of their own.
+    """
+    given = columns or [np.ones(threads << 25, np.int64)]
+    whole = [column.view(np.uint8)[: column.nbytes // 8 * 8].view(np.int64) for column in given]
+    parts = [[np.array_split(column, threads)[i] for column in whole] for i in range(threads)]
     together = threading.Barrier(threads)
 
-    def read(column: Any) -> tuple[float, float]:
+    def read(mine: list[Any]) -> tuple[float, float]:
         together.wait()
         begun = time.perf_counter()
         for _ in range(SUMS):
-            column.sum()
+            for column in mine:
+                column.sum()
         return begun, time.perf_counter()
 
     def once() -> float:
         with ThreadPoolExecutor(threads) as pool:
-            spans = list(pool.map(read, columns))
+            spans = list(pool.map(read, parts))
         wall = max(end for _, end in spans) - min(begun for begun, _ in spans)
-        return float(SUMS * threads * columns[0].nbytes / wall)
+        return float(SUMS * sum(column.nbytes for column in whole) / wall)
 
     return max(once() for _ in range(5))
 
@@ -221,17 +227,24 @@ QUESTIONS = ("currency_day", "dashboard")
 
 
 def measure(
-    rows: int, rounds: int, *, shuffled: bool = False, threads: int = 2, dsn: str | None = None
+    rows: int,
+    rounds: int,
+    *,
+    shuffled: bool = False,
+    threads: int = 2,
+    dsn: str | None = None,
+    peers_asked: bool = True,
 ) -> dict[str, Any]:
     """Both questions to everybody who is here; RuntimeError if two answers differ.
 
-    With the address of a server PostgreSQL is asked, too.
+    With the address of a server PostgreSQL is asked, too, or it alone.
     """
     os.environ.setdefault("POLARS_MAX_THREADS", str(threads))
     peers = importlib.import_module("benchmarks.revenue_peers")
     sales = Sales(rows, shuffled=shuffled)
     contenders: dict[str, Any] = {"kernel": Kernel(sales, threads)}
-    contenders |= {name: each(sales, threads) for name, each in peers.present().items()}
+    if peers_asked:
+        contenders |= {name: each(sales, threads) for name, each in peers.present().items()}
     if dsn is not None:
         contenders["postgresql"] = PostgreSQL(dsn, sales, threads)
     clock = Clock()
@@ -243,7 +256,7 @@ def measure(
                     answer = clock.time(question, name, work)
                     if answers.setdefault(question, answer) != answer:
                         raise RuntimeError(f"{name} answers {question} differently")
-    speed = bandwidth(threads)
+    speed = bandwidth(threads, sales.at, sales.place, sales.currency, sales.price)
     return {
         f"core.revenue.{question}": _metric(clock, question, rows, threads, speed)
         for question in QUESTIONS
@@ -289,19 +302,29 @@ def run(quick: bool) -> dict[str, Metric]:
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m benchmarks.bench_revenue [ROWS] [shuffled]`, with everybody's ratios."""
+    """`python -m benchmarks.bench_revenue [ROWS] [shuffled] [memory|postgresql]`.
+
+    Everybody's ratios, or only those of what has its columns in memory, or of PostgreSQL.
+    """
     rows = next((int(word) for word in arguments if word.isdigit()), 10_000_000)
     print(", ".join(f"{name} {value}" for name, value in machine({}).items() if value))
     for name in ("numpy", "polars", "duckdb"):
         if importlib.util.find_spec(name):
             print(f"{name} {importlib.import_module(name).__version__}", end=", ")
     gc.disable()
-    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
-        # PostgreSQL may have to run as another user than the one who made the folder.
-        os.chmod(folder, 0o711)  # noqa: PTH101
-        with EmbeddedServer(Path(folder) / "data") as server:
-            shuffled = "shuffled" in arguments
-            measured = measure(rows, 5, shuffled=shuffled, dsn=server.dsn)
+    # Two rounds of fifty million take the others a minute.
+    rounds = 5 if rows < 50_000_000 else 2
+    shuffled, alone = "shuffled" in arguments, "postgresql" in arguments
+    if "memory" in arguments:
+        measured = measure(rows, rounds, shuffled=shuffled)
+    else:
+        with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
+            # PostgreSQL may have to run as another user than the one who made the folder.
+            os.chmod(folder, 0o711)  # noqa: PTH101
+            with EmbeddedServer(Path(folder) / "data") as server:
+                measured = measure(
+                    rows, rounds, shuffled=shuffled, dsn=server.dsn, peers_asked=not alone
+                )
     for name, metric in measured.items():
         print(
             f"\n{name}: {metric.value:,.0f} {metric.unit}, {metric.ratio:.1f} x {metric.baseline}"
