@@ -11,7 +11,16 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks import baselines, bench_engine, bench_http, bench_ingest, bench_list, fleet, report
+from benchmarks import (
+    baselines,
+    bench_engine,
+    bench_http,
+    bench_ingest,
+    bench_list,
+    bench_sales,
+    fleet,
+    report,
+)
 from benchmarks.loop import Measured
 from benchmarks.report import Metric, Report
 
@@ -41,9 +50,12 @@ def run_all(path: Path | None, *, quick: bool, only: str) -> None:
         server: dict[str, str] = {}
         if "core".startswith(only.partition(".")[0]) or only.startswith("core"):
             metrics |= _core(quick, only, say)
-        if not only.startswith("core"):
+        if not only.startswith(("core", "sales")):
             server, served = uvloop.run(_served(quick, only, say))
             metrics |= served
+        if only.startswith("sales") or not (quick or only):
+            plan = bench_sales.QUICK if quick else bench_sales.FULL
+            metrics |= uvloop.run(bench_sales.measure(plan, say))
     chosen = {name: metric for name, metric in metrics.items() if name.startswith(only)}
     written = Report(report.machine(server), chosen)
     _print(written)

@@ -14,6 +14,7 @@ from farebox.engine.ingestion import Batch, Ingestion
 from farebox.engine.revenue_columns import Columns
 from farebox.engine.revenue_feed import KEPT_S
 from farebox.engine.revenue_figures import Adder, Selection
+from farebox.engine.revenue_months import PATIENCE_S
 from farebox.engine.revenue_rows import WAITING_MAX, Rows
 from farebox.storage.partitions import MONTHLY, make_ahead
 from farebox.storage.pool import Pool
@@ -215,6 +216,22 @@ async def test_memory_is_bounded(pool: Pool) -> None:
     assert server.nbytes <= 1 << 18
     assert await Slow(sales).daily(EVERYWHERE, SPRING) == await server.daily(EVERYWHERE, SPRING)
     assert set() == server.months._wanted
+
+
+async def test_months_give_way_only_for_others(pool: Pool) -> None:
+    """What nobody asked for lately is given up where there is no room, and only there."""
+    await store(pool, some(20_000))
+    january, february, march = range(2026 * 12, 2026 * 12 + 3)
+    for bytes_max, kept in ((1 << 18, {february}), (1 << 20, {january, february})):
+        seconds = [0.0]
+        months = Columns(pool, bytes_max=bytes_max, monotonic=lambda: seconds[0]).months  # noqa: B023
+        await months.read([january])
+        seconds[0] += PATIENCE_S + 1
+        await months.read([february])
+        assert kept == set(months._months)
+        # Asked for a moment ago: the question's other month finds no room.
+        await months.read([march])
+        assert february in months._months
 
 
 async def test_a_question_has_its_months_read(pool: Pool) -> None:

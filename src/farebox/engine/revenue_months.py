@@ -107,7 +107,6 @@ class Months:
         self.told["columns" if is_held else "rows",] += 1
         if not is_held:
             return None
-        self._used |= dict.fromkeys(months, self._now())
         return [
             Held(*span_of(month), self._serials[month], self._months[month].snapshot())
             for month in months
@@ -116,6 +115,8 @@ class Months:
     def _has(self, months: Sequence[int]) -> bool:
         missing = {month for month in months if month not in self._months}
         now = self._now()
+        # Those that are here are asked for, too: they must not give way to the others.
+        self._used |= dict.fromkeys(set(months) - missing, now)
         if missing and not any(self._refused.get(month, 0) > now for month in missing):
             self._wanted |= missing
             self._awake.set()
@@ -134,8 +135,7 @@ class Months:
         self._reading, self._missed = month, []
         started = self._now()
         try:
-            room = self._room()
-            made = await read_month(self._pool, self.numbers, month, room)
+            made = await read_month(self._pool, self.numbers, month, self._make_room)
             for txid, sales in self._missed:
                 if sales is not None:
                     made.append(txid, sales)
@@ -153,14 +153,14 @@ class Months:
         self._serials[month] = next(self._counter)
         _log.debug("revenue.read", month=month, sales=len(made), seconds=self._now() - started)
 
-    def _room(self) -> int:
-        """The memory that a month may take, after giving up months that nobody used lately."""
+    def _make_room(self, nbytes: int) -> bool:
+        """Whether so much memory is there, after giving up months that nobody asked for lately."""
         idle = sorted(
             (used, month) for month, used in self._used.items() if used < self._now() - PATIENCE_S
         )
-        while idle and self.nbytes > self._bytes_max // 2:
+        while idle and self.nbytes + nbytes > self._bytes_max:
             self._drop(idle.pop(0)[1])
-        return self._bytes_max - self.nbytes
+        return self.nbytes + nbytes <= self._bytes_max
 
     def _drop(self, month: int) -> None:
         self._months.pop(month, None)

@@ -8,7 +8,7 @@ numbers. Only months of 2010 to 2040 are held. Nothing here decides which months
 import asyncio
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -172,8 +172,10 @@ class Month:
         )
 
 
-async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -> Month:
-    """Read a month from the rows. Raises OverBudgetError where it does not fit."""
+async def read_month(
+    pool: Pool, numbers: Numbers, month: int, make_room: Callable[[int], bool]
+) -> Month:
+    """Read a month from the rows. Raises OverBudgetError where no room is made for its bytes."""
     span = [at_s * 1000 for at_s in span_of(month)]
     async with transaction(pool, isolation="repeatable_read", readonly=True) as connection:
         await hold_records(connection)
@@ -182,7 +184,7 @@ async def read_month(pool: Pool, numbers: Numbers, month: int, bytes_max: int) -
         made = Month(numbers, Seen.of(await connection.fetchval(SQL.snapshot)))
         kinds = await connection.fetch(SQL.kinds, *span)
         # Before the COPY: one that has begun is read to its end.
-        if BYTES_A_SALE * sum(row["sales"] for row in kinds if row["kind"] == 2) > bytes_max:
+        if not make_room(BYTES_A_SALE * sum(row["sales"] for row in kinds if row["kind"] == 2)):
             raise OverBudgetError
 
         async def take(chunk: bytes) -> None:
