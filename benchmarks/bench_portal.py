@@ -1,13 +1,13 @@
 """Many boxes at one worker: polls with a broadcast in their middle, and the list of all accounts.
 
-`python -m benchmarks.bench_portal prepare FOLDER BOXES` makes a database; `polls FOLDER` and
-`rate FOLDER` let its first 100 000 boxes poll, `stream FOLDER` reads all of `GET /iptv/stb`. The
-worker, PostgreSQL and the client are processes of their own on the same cores; everything goes
-through HTTP.
+`python -m benchmarks.bench_portal prepare FOLDER BOXES` makes a database; `polls FOLDER [BOXES
+[ROUNDS]]` and `rate FOLDER [SECONDS]` let its first boxes poll, 100 000 unless it is said, `stream
+FOLDER` reads all of `GET /iptv/stb`. The worker, PostgreSQL and the client are processes of their
+own on the same cores; everything goes through HTTP.
 
 `polls` compresses time: boxes poll in turn as fast as the worker answers, instead of once in 120
-seconds, so a round of all of them is as long as the worker takes. A broadcast goes out in the
-middle of the first round, and each box has to get it once within its next two polls. `rate` keeps
+seconds, so a round of all of them is as long as the worker takes. A broadcast goes out after a
+tenth of the first round, and each box has to get it once within its next two polls. `rate` keeps
 real time: 833 polls begin every second, whatever the answers do, for as many seconds as are given;
 a broadcast goes out after a third of them, and latency runs from when a poll should have begun.
 """
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 BOXES = 100_000
 ROUND_S = 120.0
 CONNECTIONS = 64
-# Boxes that poll one after the other are not neighbours; it has no factor in common with `BOXES`.
+# Boxes that poll one after the other are not neighbours. No number of boxes has it as a factor.
 STRIDE = 7919
 PASSWORD = "many boxes poll"
 BASIC = "Basic " + base64.b64encode(f"bench:{PASSWORD}".encode()).decode()
@@ -102,6 +102,11 @@ def memory_mib(pid: int, name: str) -> float:
     """Resident memory of a process, now (VmRSS) or at most since it began (VmHWM)."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(rf"{name}:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+
+
+def forget_peak(pid: int) -> None:
+    """From now on the most memory is counted anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 # Polls
@@ -244,17 +249,19 @@ async def _broadcast(boxes: Boxes, port: int) -> float:
     return time.perf_counter() - started
 
 
-async def polls(folder: Path, seconds: float) -> dict[str, Any]:
-    """Boxes that poll: all of them until each has had two polls after the broadcast, or in time."""
-    rate = BOXES / ROUND_S if seconds else 0.0
-    # Half a round before the broadcast, two rounds after it, and what was under way meanwhile.
-    count = round(seconds * rate) if seconds else 2 * BOXES + BOXES * 3 // 4
+async def polls(
+    folder: Path, number: int, *, rounds: float = 0.0, seconds: float = 0.0
+) -> dict[str, Any]:
+    """Boxes that poll: so many rounds after the broadcast, or in real time for some seconds."""
+    rate = number / ROUND_S if seconds else 0.0
+    # A tenth of a round before the broadcast, and some of what is under way meanwhile.
+    count = round(seconds * rate or number * (0.25 + rounds))
     async with database(folder) as (dsn, pool):
         await pool.execute(SQL.forget)
         with worker(folder, dsn) as (port, pid):
             before = {name: await pool.fetchval(SQL.written, name) for name in _TABLES}
-            told_after = count // 3 if seconds else BOXES // 2
-            used, boxes = cpu_s(pid), Boxes(BOXES, count, rate, told_after)
+            told_after = count // 3 if seconds else number // 10
+            used, boxes = cpu_s(pid), Boxes(number, count, rate, told_after)
             told = asyncio.create_task(_broadcast(boxes, port))
             span_s = await boxes.run(port)
             used, broadcast_s = cpu_s(pid) - used, await told
@@ -264,8 +271,9 @@ async def polls(folder: Path, seconds: float) -> dict[str, Any]:
         after = {name: await pool.fetchval(SQL.written, name) for name in _TABLES}
         queued = dict(await pool.fetchrow(SQL.events) or {})
     return {
-        "polls": count, "seconds": round(span_s, 1), "polls_per_s": round(count / span_s),
-        "needed_per_s": round(BOXES / ROUND_S), "failed": boxes.failed,
+        "boxes": number, "polls": count, "seconds": round(span_s, 1),
+        "polls_per_s": round(count / span_s), "needed_per_s": round(number / ROUND_S),
+        "failed": boxes.failed,
         "p50_ms": _ms(boxes.times, 50), "p99_ms": _ms(boxes.times, 99),
         "worker_cpu_us_per_poll": round(used / count * 1e6), "worker_peak_mib": round(peak),
         "broadcast_s": round(broadcast_s, 2), "events": queued,
@@ -296,6 +304,7 @@ async def stream(folder: Path) -> dict[str, Any]:
             # A first call pays for what every process pays for once.
             await _read(port, "/iptv/stb?limit=10")
             rested = memory_mib(pid, "VmRSS")
+            forget_peak(pid)
             first_s, whole_s, length, rows = await _read(port, "/iptv/stb")
             peak = memory_mib(pid, "VmHWM")
     return {
@@ -340,9 +349,11 @@ def main() -> None:
         return
     if verb == "stream":
         found = uvloop.run(stream(place))
+    elif verb == "rate":
+        found = uvloop.run(polls(place, BOXES, seconds=float(more[0] if more else 30.0)))
     else:
-        seconds = float(more[0] if more else 30.0) if verb == "rate" else 0.0
-        found = uvloop.run(polls(place, seconds))
+        number, rounds = [*more, *("100000", "2")[len(more) :]][:2]
+        found = uvloop.run(polls(place, int(number), rounds=float(rounds)))
     told = {"machine": machine({}), verb: found}
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
 

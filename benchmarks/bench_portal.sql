@@ -30,4 +30,4 @@ select count(*) as queued, count(sent_at_ms) as sent, count(distinct account) as
 
 -- name: forget
 -- What an earlier run has left.
-truncate iptv.event, iptv.presence
+truncate iptv.event
