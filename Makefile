@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint types bench check crash generated
+.PHONY: help build run test lint types bench check crash generated sanitized
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -28,6 +28,14 @@ crash: $(VENV)/.tested ## the long crash run: a hundred SIGKILLs under load, not
 
 generated: $(VENV)/.tested ## 20 000 calls of each API made up from the OpenAPI document, every answer judged
 	$(BIN)/python -W ignore -m tests.api.generated
+
+# A copy of the package with other native modules; the ordinary build stays as it is.
+sanitized: $(VENV)/.tested ## the core's tests under the sanitizers (addresses, undefined behaviour)
+	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r src/farebox build/sanitized/
+	FAREBOX_SANITIZE=1 $(BIN)/python setup.py -q build_ext -j $(WORKERS) \
+	  --build-lib build/sanitized --build-temp build/sanitized/objects
+	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" \
+	  PYTHONPATH=build/sanitized $(BIN)/python -m pytest -q -p no:faulthandler tests/core
 
 lint: $(VENV)/.tested ## format, ruff, cython-lint and import contracts
 	$(BIN)/ruff format --check src tests benchmarks

@@ -11,7 +11,7 @@ DEBUG = os.environ.get("FAREBOX_DEBUG") == "1"
 SANITIZE = os.environ.get("FAREBOX_SANITIZE") == "1"
 
 # The decision ladder is compiled into each of its loops: as a function it would cost a third more.
-flags = ["-O0", "-g"] if DEBUG else ["-O3", "-finline-limit=8000"]
+flags = ["-O0", "-g"] if DEBUG else ["-O1" if SANITIZE else "-O3", "-finline-limit=8000"]
 flags += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-cast-function-type"]
 link = ["-pthread"] if DEBUG or SANITIZE else ["-pthread", "-Wl,-s"]
 if SANITIZE:
@@ -34,7 +34,7 @@ extensions = [
 setup(
     ext_modules=cythonize(
         extensions,
-        build_dir="build/cython",
+        build_dir="build/debug" if DEBUG else "build/cython",
         include_path=["native"],
         annotate=DEBUG,
         compiler_directives={

@@ -18,7 +18,7 @@ cdef extern from "machine.h" nogil:
 cdef enum:
     SALE_COLUMNS = 7
     # The count of columns, a length before each, and the values.
-    SALE_BYTES = 2 + 4 * 7 + 28
+    SALE_BYTES = 58  # 2 + 4 * 7 + 28
     # Machines and products are numbered from 0; more would make masks and groups too long.
     NUMBER_BITS = 28
 

@@ -37,7 +37,9 @@ enum {
   CAL_RANGE_BIT = 128,
   INVALID_BIT = 256,
   BLOCK = 256,
-  AHEAD = 128
+  AHEAD = 128,
+  PIECE = 64 * BLOCK,   /* rows that a thread takes at a time */
+  STREAM_ROWS = 1 << 16 /* answers of so many leave no cache of use to anybody */
 };
 
 static const int64_t QUANTITY_MOST = ((int64_t)1 << 60) - 1;

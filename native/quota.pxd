@@ -25,6 +25,8 @@ cdef extern from "quota.h" nogil:
         CAL_RANGE_BIT
         INVALID_BIT
         BLOCK
+        PIECE
+        STREAM_ROWS
     const int64_t QUANTITY_MOST
     ctypedef struct rows_t:
         const uint8_t* mode

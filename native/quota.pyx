@@ -11,9 +11,9 @@ from libc.stdlib cimport calloc, free
 from calendar cimport calendar_search, calendar_t
 from quota cimport (
     ACTIVE_BIT, ALWAYS_MODE, BILLING_BIT, BLOCK, CAL_RANGE_BIT, CARRY_BIT, DATA_MODE, EITHER_MODE,
-    EXCLUDE_UPLOAD_BIT, INVALID_BIT, LEVEL_HIGH_BIT, LEVEL_LOW_BIT, ONLINE_BIT, OVER_BIT,
-    ROLLED_BIT, STALE_CYCLE_BIT, SWITCH_BIT, UNLIMITED_BIT, all_carried, call_t, decide_block,
-    lanes_most, rows_before, rows_t, stand_t,
+    EXCLUDE_UPLOAD_BIT, INVALID_BIT, LEVEL_HIGH_BIT, LEVEL_LOW_BIT, ONLINE_BIT, OVER_BIT, PIECE,
+    ROLLED_BIT, STALE_CYCLE_BIT, STREAM_ROWS, SWITCH_BIT, UNLIMITED_BIT, all_carried, call_t,
+    decide_block, lanes_most, rows_before, rows_t, stand_t,
 )
 
 
@@ -33,10 +33,6 @@ LANES = tuple([each for each in (2, 4, 8) if each <= lanes_most()])
 
 cdef enum:
     THREADS_MAX = 64
-    # Rows that a thread takes at a time.
-    PIECE = 64 * BLOCK
-    # Answers of so many rows leave no cache of use to anybody.
-    STREAM_ROWS = 1 << 16
 
 
 @cython.final
@@ -127,22 +123,22 @@ cdef void* work(void* given) noexcept nogil:
 cdef const int64_t* wide(given, int64_t n, str name) except? NULL:
     """A column of int64 that goes in."""
     cdef const int64_t[::1] column = given
-    return <const int64_t*>fits(column.shape[0], n, name, &column[0] if n else NULL)
+    return <const int64_t*>fits(column.shape[0], n, name, &column[0] if column.shape[0] else NULL)
 
 
 cdef const int32_t* narrow(given, int64_t n, str name) except? NULL:
     cdef const int32_t[::1] column = given
-    return <const int32_t*>fits(column.shape[0], n, name, &column[0] if n else NULL)
+    return <const int32_t*>fits(column.shape[0], n, name, &column[0] if column.shape[0] else NULL)
 
 
 cdef const uint8_t* bits(given, int64_t n, str name) except? NULL:
     cdef const uint8_t[::1] column = given
-    return <const uint8_t*>fits(column.shape[0], n, name, &column[0] if n else NULL)
+    return <const uint8_t*>fits(column.shape[0], n, name, &column[0] if column.shape[0] else NULL)
 
 
 cdef int64_t* wide_out(given, int64_t n, str name) except? NULL:
     cdef int64_t[::1] column = given
-    return <int64_t*>fits(column.shape[0], n, name, &column[0] if n else NULL)
+    return <int64_t*>fits(column.shape[0], n, name, &column[0] if column.shape[0] else NULL)
 
 
 cdef const void* fits(int64_t length, int64_t n, str name, const void* at) except? NULL:
@@ -220,8 +216,12 @@ def evaluate(
         r.bill_end = wide(bill_end, n, "bill_end")
     if expires is not None:
         r.expires = wide(expires, n, "expires")
-    r.out_active = <int32_t*>fits(active.shape[0], n, "out_active", &active[0] if n else NULL)
-    r.out_flags = <uint16_t*>fits(found.shape[0], n, "out_flags", &found[0] if n else NULL)
+    r.out_active = <int32_t*>fits(
+        active.shape[0], n, "out_active", &active[0] if active.shape[0] else NULL
+    )
+    r.out_flags = <uint16_t*>fits(
+        found.shape[0], n, "out_flags", &found[0] if found.shape[0] else NULL
+    )
     r.out_used = wide_out(out_used, n, "out_used")
     r.out_effective = wide_out(out_effective, n, "out_effective")
     r.out_remaining = wide_out(out_remaining, n, "out_remaining")
