@@ -21,6 +21,7 @@ from farebox.api.isp import (
     overrides,
     provisioning,
     quotas,
+    radacct,
     subscribers,
     usage,
 )
@@ -46,7 +47,7 @@ def router(services: Services) -> Router:
     documented = [handler for operation in OPERATIONS for handler in routes_of(services, operation)]
     operated = [
         handler
-        for noun in (provisioning, operators, usage, quotas)
+        for noun in (provisioning, operators, usage, radacct, quotas)
         for handler in noun.routes(services)
     ]
     return Router(
