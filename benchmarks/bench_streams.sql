@@ -1,0 +1,51 @@
+-- A crowd in one account of the provider.
+
+-- name: sells
+-- Two speeds, ten groups of one package, twenty areas, a collector.
+with speeds as (
+  insert into isp.bandwidth_template (id, account, name, up_kbps, down_kbps)
+  values (1, 'crowd', 'fast', 10240, 10240), (2, 'crowd', 'slow', 512, 512)
+), package as (
+  insert into isp.profile (id, account, name, policy, created_at_ms, updated_at_ms)
+  values (1, 'crowd', 'p', $1, $2, $2)
+), groups as (
+  insert into isp.user_group (id, account, name, profile)
+  select n, 'crowd', 'g' || n, 1 from generate_series(1, 10) n
+), areas as (
+  insert into isp.area (id, account, name)
+  select n, 'crowd', 'a' || n from generate_series(1, 20) n
+)
+insert into isp.admin (id, account, username) values (1, 'crowd', 'collector')
+
+-- name: crowd
+-- Subscribers.
+insert into isp.subscriber
+  (id, account, username, user_group, group_since_ms, name, last_name, phone, email,
+   address_line1, activated_at_ms, created_at_ms, updated_at_ms)
+select n, 'crowd', 'user' || n, 1 + n % 10, $2, 'Name ' || n, 'Surname', '555' || n,
+       'user' || n || '@example.test', n || ' Long Street', $2, $2, $2
+  from generate_series(1, $1::int) n
+
+-- name: belongings
+-- What each of them has.
+with states as (
+  insert into isp.quota_state
+    (subscriber, kind, window_start_ms, window_end_ms, upload, download, policy, effective_from_ms)
+  select id, 'bandwidth', $1::bigint - 864000000, $1::bigint + 864000000, id * 10, id * 100, $2, $1
+    from isp.subscriber
+), homes as (
+  insert into isp.location (subscriber, latitude, longitude, area)
+  select id, '13.0', '80.2', nullif(id % 21, 0) from isp.subscriber
+), assigned as (
+  insert into isp.collection_assignment (subscriber, admin, assigned_at_ms)
+  select id, 1, $1 from isp.subscriber
+), taken as (
+  insert into isp.payment_collection (account, subscriber, admin, amount_thousandths, created_at_ms)
+  select 'crowd', id, 1, 1000, $1 from isp.subscriber order by id
+)
+insert into isp.renewal (account, subscriber, type, created_at_ms)
+select 'crowd', id, '1', $1 from isp.subscriber order by id
+
+-- name: settle
+-- As a database that has been there for a while.
+analyze
