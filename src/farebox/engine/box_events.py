@@ -85,7 +85,9 @@ class Events:
             2 if event.is_message else 1,
             now_ms, now_ms + ttl_s * 1000,
         )  # fmt: skip
-        if ids is not None:
+        if ids is None:
+            await connection.execute(SQL.analyze)
+        else:
             await connection.execute(SQL.trim, ids, now_ms, LIVE_MAX)
         is_named = ids is not None and len(ids) <= _NAMED_MAX
         named = ",".join(map(str, ids or ())) if is_named else "*"

@@ -13,6 +13,10 @@ select a.id, $2, $3, $4, $5, $6, $7, $8, $9, $10 from iptv.account a
  where $1::bigint[] is null or a.id = any($1)
  order by a.id
 
+-- name: analyze
+-- Plans that were made for a queue of a few events are made anew for the many that there are now.
+analyze iptv.event
+
 -- name: replace
 -- Messages that would restart a box, and were not sent yet, give way to the next one.
 delete from iptv.event
