@@ -1,14 +1,16 @@
 """The quotas of a whole provider, evaluated at once (isp.md 4.3, 4.10).
 
-Subscribers are read in stretches of their ids, as columns, and judged by the kernel without a lock.
+Everybody of an account is read as columns, in one go and without a lock, and judged by the kernel.
 Only those whose window moves on or who change speed are then locked, read again and written down:
-one transaction per stretch, so what a process that dies has finished stays, and the next job does
-the rest. Because they are read again under their locks, and a switch that is open is not opened
-twice, jobs beside each other and beside usage from the network do everything once. Whose policy
-has changed since his figures were written, or whose cycle has to go on first, goes the way of one
-subscriber. Counts of those over and invalid are those of the first reading.
+some thousands in a transaction, so what a process that dies has finished stays, and the next job
+does the rest. Because they are read again under their locks, and a switch that is open is not
+opened twice, jobs beside each other and beside usage from the network do everything once. Whose
+terms have changed since his figures were written, whose cycle has to go on first or who has slept
+through a window goes the way of one subscriber. Counts of those over and invalid are those of the
+first reading.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -16,16 +18,17 @@ import msgspec
 
 from farebox.core import quota
 from farebox.domain.errors import NotFoundError
+from farebox.domain.quotas import Policy
 from farebox.engine.metering import BANDWIDTH, VENDOR, Meter, read, write
-from farebox.engine.quota_columns import COLUMNS, Answers, Windows, evaluate, received
+from farebox.engine.quota_rows import ZONES, Block, Rows
 from farebox.engine.subscribers import SILENCE_MS
 from farebox.engine.switching import SWITCH
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-# Some 200 bytes a row, so a stretch is a few MiB.
-STRETCH: Final = 10_000
+# How many are locked and written down in a transaction.
+STRETCH: Final = 5_000
 CHANGES_MAX: Final = 1_000
 _TOUCHED: Final = quota.ROLLED | quota.SWITCH
 
@@ -60,25 +63,17 @@ class Summary(msgspec.Struct, kw_only=True):
     changes: list[Change] = []
 
 
-class _Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one reading, the kernel's answers, and the ids of those it is not asked about."""
-
-    ids: Any
-    columns: dict[str, Any]
-    answers: Answers
-    others: list[int]
-    total: int
-    last: int
-
-    def touched(self) -> list[int]:
-        """Places of the rows that are to be written."""
-        flags, ends = self.answers.columns["flags"], self.answers.columns["period_end"]
-        places = [at for at, flag in enumerate(flags) if flag & _TOUCHED]
-        before = self.columns["period_end"]
-        if ends == before:
-            return places
-        moved = {at for at, end in enumerate(ends) if end != before[at]}
-        return sorted(moved.union(places))
+def _touched(block: Block) -> list[int]:
+    """Places of the rows that are to be written."""
+    answers = block.answers
+    ends, before = answers.columns["period_end"], block.columns["period_end"]
+    if not answers.rolled and not answers.switched and ends == before:
+        return []
+    flags = answers.columns["flags"]
+    places = {at for at, flag in enumerate(flags) if flag & _TOUCHED}
+    if ends != before:
+        places.update(at for at, end in enumerate(ends) if end != before[at])
+    return sorted(places)
 
 
 class Evaluating:
@@ -111,14 +106,13 @@ class Evaluating:
         for kind in (BANDWIDTH, VENDOR):
             for row in accounts:
                 at_ms = self._clock() if now_ms is None else now_ms
-                job = _Job(row["id"], row["alert_thresholds"], kind, at_ms, told, dry_run)
-                after: int | None = only[0] - 1 if only else 0
-                while after is not None and only != []:
-                    before = told.evaluated
+                job = _Job(row["id"], row["alert_thresholds"], kind, at_ms, told)
+                async with transaction(self._pool) as connection:
+                    await job.look(connection, only, progress, dry_run=dry_run)
+                concerned = [] if dry_run else sorted(job.concerned)
+                for first in range(0, len(concerned), self._stretch):
                     async with transaction(self._pool) as connection:
-                        await connection.execute(SQL.patience)
-                        after = await job.stretch(connection, after, self._stretch, only)
-                    progress(told.evaluated - before)
+                        await job.settle(connection, concerned[first : first + self._stretch])
         return told
 
 
@@ -126,94 +120,116 @@ class _Job:
     """The subscribers of one account, of one kind."""
 
     def __init__(
-        self, account: str, thresholds: Sequence[int], kind: str, now_ms: int, told: Summary,
-        dry_run: bool,
-    ) -> None:  # fmt: skip
+        self, account: str, thresholds: Sequence[int], kind: str, now_ms: int, told: Summary
+    ) -> None:
         self._account = account
         self._thresholds = thresholds
         self._kind = kind
         self._now_ms = now_ms
         self._told = told
-        self._dry_run = dry_run
-        self._windows = Windows(now_ms)
+        # Ids of those who are not as they are written down.
+        self.concerned = array("q")
 
-    async def stretch(
-        self, connection: Connection, after: int, rows: int, only: list[int] | None
-    ) -> int | None:
-        """One stretch above an id; where the next one begins, None after the last."""
-        found = await self._read(connection, after, rows, only)
-        self._told.evaluated += found.total
-        self._told.over += found.answers.over
-        self._told.invalid += found.answers.invalid
-        places = found.touched()
-        concerned = sorted([*(found.ids[at] for at in places), *found.others])
-        if concerned and not self._dry_run:
-            await connection.execute(SQL.lock, concerned)
-            found_again = await self._read(connection, after, rows, concerned)
-            await self._settle(connection, found_again)
-        elif concerned:
-            await self._foresee(connection, found, places)
-        return found.last if found.total == rows else None
+    async def look(
+        self, connection: Connection, only: list[int] | None, progress: Callable[[int], None], *,
+        dry_run: bool,
+    ) -> None:  # fmt: skip
+        """Reads everybody, or only these; a dry run also says what would change."""
+        others: list[int] = []
+        changes: list[Change] = []
 
-    async def _read(
-        self, connection: Connection, after: int, rows: int, only: list[int] | None
-    ) -> _Stretch:
-        row = await connection.fetchrow(
-            SQL.columns, self._account, after, rows, self._kind, self._now_ms, SILENCE_MS, only
-        )
-        columns = {name: received(row[name], code) for name, code in COLUMNS.items()}
-        calendars = self._windows.calendars(row["zones"] or (), row["policies"] or ())
-        return _Stretch(
-            ids=received(row["id"], "q"), columns=columns,
-            answers=evaluate(self._now_ms, calendars, columns, thresholds=self._thresholds),
-            others=row["others"] or [], total=row["total"], last=row["last"] or 0,
-        )  # fmt: skip
+        def see(block: Block) -> None:
+            self._told.evaluated += len(block.ids) + len(block.others)
+            self._told.over += block.answers.over
+            self._told.invalid += block.answers.invalid
+            places = _touched(block)
+            self.concerned.extend(block.ids[at] for at in places)
+            others.extend(block.others)
+            if dry_run:
+                self._told.rolled += block.answers.rolled
+                changes.extend(self._changes(block, places))
+            progress(len(block.ids) + len(block.others))
 
-    async def _settle(self, connection: Connection, found: _Stretch) -> None:
-        """Writes down what was read under the locks."""
-        places, answers = found.touched(), found.answers.columns
-        moved = [
-            at for at in places
-            if answers["flags"][at] & quota.ROLLED
-            or answers["period_end"][at] != found.columns["period_end"][at]
-        ]  # fmt: skip
-        columns = [
-            found.ids,
-            *(answers[name] for name in ("period_start", "period_end", "carried")),
-        ]
-        if moved:
-            asked = [[column[at] for at in moved] for column in columns]
-            await connection.execute(SQL.roll, self._kind, *asked)
-        self._told.rolled += found.answers.rolled
-        changes = self._changes(found, places)
-        changes += await self._others(connection, found.others)
-        asked_for = [change.subscriber for change in changes]
-        if asked_for:
-            begun = await begin(connection, self._kind, asked_for, self._now_ms)
-            self._note([change for change in changes if change.subscriber in begun])
+        await self._read(connection, only, see)
+        self.concerned.extend(others)
+        if dry_run:
+            meters = await read(connection, others, self._now_ms, self._kind) if others else {}
+            changes += self._counted(meters.values())
+            rows = await connection.fetch(SQL.open, self._kind, [one.subscriber for one in changes])
+            known = {row["subscriber"] for row in rows}
+            self._note([change for change in changes if change.subscriber not in known])
 
-    async def _foresee(self, connection: Connection, found: _Stretch, places: list[int]) -> None:
-        """Counts what would be written down."""
-        self._told.rolled += found.answers.rolled
-        changes = self._changes(found, places)
-        changes += await self._others(connection, found.others)
-        asked_for = [change.subscriber for change in changes]
-        rows = await connection.fetch(SQL.open, self._kind, asked_for)
-        known = {row["subscriber"] for row in rows}
-        self._note([change for change in changes if change.subscriber not in known])
-
-    async def _others(self, connection: Connection, numbers: list[int]) -> list[Change]:
-        """Those who go the way of one subscriber."""
-        meters = await read(connection, numbers, self._now_ms, self._kind) if numbers else {}
-        for meter in meters.values():
-            self._told.rolled += meter.verdict.is_rolled
-            self._told.over += meter.verdict.is_over
-        if not self._dry_run:
+    async def settle(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """Locks some, reads them again and writes them down."""
+        await connection.fetch(SQL.lock, numbers)
+        blocks: list[Block] = []
+        await self._read(connection, numbers, blocks.append)
+        changes: list[Change] = []
+        slow: list[int] = []
+        for block in blocks:
+            places = _touched(block)
+            slow += block.others
+            slow += await self._roll(connection, block, places)
+            known = set(slow)
+            changes += [one for one in self._changes(block, places) if one.subscriber not in known]
+        if slow:
+            meters = await read(connection, slow, self._now_ms, self._kind)
             tallies = {number: meter.tally for number, meter in meters.items()}
             await write(connection, self._kind, tallies, self._now_ms)
-        return [_change(self._kind, one) for one in meters.values() if one.verdict.is_switch]
+            changes += self._counted(meters.values())
+        asked_for = [change.subscriber for change in changes]
+        begun = await begin(connection, self._kind, asked_for, self._now_ms)
+        self._note([change for change in changes if change.subscriber in begun])
 
-    def _changes(self, found: _Stretch, places: list[int]) -> list[Change]:
+    async def _roll(self, connection: Connection, block: Block, places: Sequence[int]) -> list[int]:
+        """Writes windows that have followed the written ones; whose have moved otherwise."""
+        answers, ends = block.answers.columns, block.columns["period_end"]
+        starts, moved = answers["period_start"], answers["period_end"]
+        rolled = [at for at in places if answers["flags"][at] & quota.ROLLED]
+        next_ones = [at for at in rolled if starts[at] == ends[at]]
+        self._told.rolled += len(next_ones)
+        if next_ones:
+            columns = (block.ids, starts, moved, answers["carried"])
+            asked = [[column[at] for at in next_ones] for column in columns]
+            await connection.execute(SQL.roll, self._kind, *asked)
+        return [block.ids[at] for at in places if moved[at] != ends[at] and starts[at] != ends[at]]
+
+    async def _read(
+        self, connection: Connection, only: Sequence[int] | None, see: Callable[[Block], None]
+    ) -> None:
+        await connection.execute(SQL.patience)
+        found = await connection.fetch(SQL.policies, self._account, self._kind)
+        policies = [msgspec.convert(row["policy"], Policy) for row in found]
+        billed = [policy.rhythm[0] == "billing" for policy in policies]
+        groups: list[tuple[Any, int, bool]] = []
+        own: list[tuple[Any, int, bool]] = []
+        for place, row in enumerate(found, 1):
+            told = row["policy"] if row["user_group"] is None else row["user_group"]
+            (own if row["user_group"] is None else groups).append((told, place, billed[place - 1]))
+        rows = Rows(self._now_ms, policies, self._thresholds)
+
+        async def take(chunk: bytes) -> None:
+            for block in rows.feed(chunk):
+                see(block)
+
+        await connection.copy_from_query(
+            SQL.rows, self._account, self._kind, self._now_ms, SILENCE_MS, only,
+            *_columns(groups), *_columns(own), ZONES, output=take, format="binary",
+        )  # fmt: skip
+        for block in rows.rest():
+            see(block)
+
+    def _counted(self, meters: Iterable[Meter]) -> list[Change]:
+        """Those who went the way of one subscriber, and which of them change."""
+        changes = []
+        for meter in meters:
+            self._told.rolled += meter.verdict.is_rolled
+            self._told.over += meter.verdict.is_over
+            if meter.verdict.is_switch:
+                changes.append(_change(self._kind, meter))
+        return changes
+
+    def _changes(self, found: Block, places: list[int]) -> list[Change]:
         answers, applied = found.answers.columns, found.columns["applied"]
         return [
             Change(
@@ -230,6 +246,10 @@ class _Job:
     def _note(self, changes: list[Change]) -> None:
         self._told.switched += len(changes)
         self._told.changes += changes[: CHANGES_MAX - len(self._told.changes)]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
 
 
 async def begin(

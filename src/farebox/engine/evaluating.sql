@@ -1,10 +1,10 @@
 -- Quotas of many subscribers at once (isp.md 4.3, 4.10).
 
 -- name: patience
--- Lets the statements of this transaction run longer than usual, planned for their own figures, and
--- sort a stretch in memory.
-select set_config('statement_timeout', '60s', true), set_config('work_mem', '32MB', true),
-       set_config('plan_cache_mode', 'force_custom_plan', true)
+-- Lets the statements of this transaction run longer than usual, and join everybody in memory, by
+-- several processes where there are any.
+select set_config('statement_timeout', '600s', true), set_config('work_mem', '64MB', true),
+       set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true)
 
 -- name: accounts
 -- The account and all below it, with the thresholds of each and the rows of a kind at most.
@@ -12,105 +12,70 @@ select a.id, a.alert_thresholds,
        (select count(*) from isp.subscriber s where s.account = a.id) as subscribers
   from isp.account a where a.id in (select isp.subtree($1)) order by a.id
 
--- name: columns
--- A stretch of an account ($1) above an id ($2), of so many rows ($3), of a kind ($4) at an instant
--- ($5), where given only of these ids ($7): each column as the bytes of its numbers, highest byte
--- first, in one order. Whose window is not that of his policy, or whose cycle has to go on first,
--- is not among the rows but among `others`.
-with picked as materialized (
-  select s.id, s.status = 'active' as is_active,
-         coalesce(s.expires_at_ms, 9223372036854775807) as expires_ms,
-         coalesce(s.time_zone, a.time_zone) as zone,
-         case when $4 = 'bandwidth' then coalesce(o.policy, p.policy) else o.policy end as policy
-    from isp.subscriber s
-    join isp.account a on a.id = s.account
-    join isp.user_group g on g.id = s.user_group
-    join isp.profile p on p.id = g.profile
-    left join isp.quota_override o on o.subscriber = s.id and o.kind = $4
-   where s.account = $1 and s.id > $2 and s.status <> 'deleted'
-     and ($4 = 'bandwidth' or o.policy is not null)
-     and ($7::bigint[] is null or s.id = any($7::bigint[]))
-   order by s.id limit $3
-), plans as materialized (
-  select d.zone, d.policy, (row_number() over ())::int - 1 as ordinal,
-         array_position('{data,uploadDownload,always}'::text[], r.mode) - 1 as mode,
-         r.mode <> 'always' and r.every in ('daily', 'weekly', 'monthly') as is_calendar,
-         r.mode <> 'always' and r.every = 'billing' as is_billing,
-         r.excludes_upload::int + 2 * r.carries::int as marks, r.first, r.second, r."limit"
-    from (select distinct zone, policy from picked) d
-    cross join lateral jsonb_to_record(d.policy) as r(
-      mode text, first int, second int, "limit" bigint, every text, excludes_upload bool,
-      carries bool)
-), told as (
-  select u.id, u.expires_ms, w.mode, w.marks + 4 * u.is_active::int
-           + 8 * (n.sessions > 0)::int + 16 * (c.start_ms is not null)::int as flags,
-         case when w.is_calendar then w.ordinal else -1 end as cal, w.first, w.second, w."limit",
-         q.upload, q.download, q.topup, q.carried, q.window_start_ms, q.window_end_ms,
-         case when n.least = n.most then n.most else 0 end::int as applied,
-         coalesce(c.start_ms, 0) as cycle_start_ms,
-         case when c.start_ms is null then 0 else coalesce(c.end_ms, 9223372036854775807) end
-           as cycle_end_ms,
-         q.policy is not distinct from u.policy
-           and (c.end_ms is null or $5 < c.end_ms or $5 >= u.expires_ms or not u.is_active
-                or c.reset_type in ('payAsYouGo', 'never')) as is_plain
-    from picked u
-    join plans w on w.zone = u.zone and w.policy = u.policy
-    left join isp.quota_state q on q.subscriber = u.id and q.kind = $4
-    cross join lateral (
-      select count(*) as sessions,
-             min(case $4 when 'bandwidth' then applied_template else applied_attributes end)
-               as least,
-             max(case $4 when 'bandwidth' then applied_template else applied_attributes end)
-               as most
-        from isp.session
-       where subscriber = u.id and stopped_at_ms is null
-         and updated_at_ms >= $5::bigint - $6::bigint) n
-    left join lateral (
-      select * from isp.cycle where w.is_billing and subscriber = u.id and start_ms <= $5
-       order by start_ms desc limit 1) c on true
-)
-select (select array_agg(zone order by ordinal) from plans) as zones,
-       (select array_agg(policy order by ordinal) from plans) as policies,
-       (select count(*) from picked) as total, (select max(id) from picked) as last,
-       (select array_agg(id) from told where not is_plain) as others,
-       string_agg(int8send(id), '') as id,
-       string_agg(int2send(mode::int2), '') as mode,
-       string_agg(int2send(flags::int2), '') as flags,
-       string_agg(int8send("limit"), '') as limit,
-       string_agg(int8send(topup), '') as topup,
-       string_agg(int8send(carried), '') as carried,
-       string_agg(int8send(upload), '') as up,
-       string_agg(int8send(download), '') as down,
-       string_agg(int8send(window_start_ms), '') as period_start,
-       string_agg(int8send(window_end_ms), '') as period_end,
-       string_agg(int4send(cal), '') as cal,
-       string_agg(int4send(first), '') as t1,
-       string_agg(int4send(second), '') as t2,
-       string_agg(int4send(applied), '') as applied,
-       string_agg(int8send(cycle_start_ms), '') as bill_start,
-       string_agg(int8send(cycle_end_ms), '') as bill_end,
-       string_agg(int8send(expires_ms), '') as expires
-  from told where is_plain
+-- name: policies
+-- The policies of a kind ($2) that subscribers of an account ($1) can be under: those of groups,
+-- and without a group those that subscribers have for themselves.
+select g.id as user_group, p.policy from isp.user_group g join isp.profile p on p.id = g.profile
+ where $2 = 'bandwidth' and g.account in (select isp.ancestry($1))
+union all
+select distinct null::bigint, o.policy
+  from isp.quota_override o join isp.subscriber s on s.id = o.subscriber
+ where o.kind = $2 and s.account = $1
+
+-- name: rows
+-- Figures of an account ($1), of a kind ($2) at an instant ($3), where given only of these ids
+-- ($5); a session counts as open for so long after it was heard of ($4). Every column but the first
+-- has eight bytes and none is null, so that all rows are equally long. Policies of groups ($6 to
+-- $8: group, place, whether windows are billing cycles), of subscribers ($9 to $11) and zones ($12)
+-- are told by their places. Bits of the first: 1 the row is settled and its cycle still lasts,
+-- 4 active, 8 online, 16 in a billing cycle.
+select ((r.is_settled and coalesce(g.place, o.place) is not null and z.place is not null
+          and (c.end_ms is null or $3 < c.end_ms or r.expires_at_ms <= c.end_ms
+               or r.status <> 'active' or c.reset_type not in ('monthly', 'weekly', 'daily')))
+         is true)::int::int2
+         + (4 * (r.status = 'active')::int + 8 * (n.subscriber is not null)::int
+         + 16 * (c.start_ms is not null)::int)::int2,
+       r.subscriber, coalesce(coalesce(g.place, o.place) * 1024 + z.place, 0), coalesce(r.topup, 0),
+       coalesce(r.carried, 0), coalesce(r.upload, 0), coalesce(r.download, 0),
+       coalesce(r.window_start_ms, 0), coalesce(r.window_end_ms, 0),
+       case when n.least = n.most then n.most else 0 end, coalesce(c.start_ms, 0),
+       case when c.start_ms is null then 0 else coalesce(c.end_ms, 9223372036854775807) end,
+       coalesce(r.expires_at_ms, 9223372036854775807)
+  from isp.quota_row r
+  left join unnest($6::bigint[], $7::bigint[], $8::bool[]) as g(user_group, place, is_billed)
+    on g.user_group = r.user_group and r.own_policy is null
+  left join unnest($9::jsonb[], $10::bigint[], $11::bool[]) as o(policy, place, is_billed)
+    on o.policy = r.own_policy
+  left join unnest($12::text[]) with ordinality as z(zone, place) on z.zone = r.zone
+  left join (
+    select subscriber,
+           min(case $2 when 'bandwidth' then applied_template else applied_attributes end) as least,
+           max(case $2 when 'bandwidth' then applied_template else applied_attributes end) as most
+      from isp.session
+     where stopped_at_ms is null and updated_at_ms >= $3::bigint - $4::bigint
+       and ($5::bigint[] is null or subscriber = any($5::bigint[]))
+     group by subscriber) n on n.subscriber = r.subscriber
+  left join lateral (
+    select start_ms, end_ms, reset_type from isp.cycle
+     where coalesce(g.is_billed, o.is_billed) and subscriber = r.subscriber and start_ms <= $3
+     order by start_ms desc limit 1) c on true
+ where r.account = $1 and r.kind = $2 and r.status <> 'deleted'
+   and ($5::bigint[] is null or r.subscriber = any($5::bigint[]))
 
 -- name: lock
 -- Subscribers in the order of their ids.
 select id from isp.subscriber where id = any($1::bigint[]) order by id for update
 
 -- name: roll
--- Windows of a kind that have moved on; the one that has just ended is kept beside the new one.
+-- Windows of a kind that the next ones have followed; each is kept beside the one that has begun.
 update isp.quota_state q set
   window_start_ms = n.start_ms, window_end_ms = n.end_ms, carried = n.carried,
-  upload = case when q.window_start_ms = n.start_ms then q.upload else 0 end,
-  download = case when q.window_start_ms = n.start_ms then q.download else 0 end,
-  topup = case when q.window_start_ms = n.start_ms then q.topup else 0 end,
-  alerted = case when q.window_start_ms = n.start_ms then q.alerted else 0 end,
-  previous = case
-    when q.window_start_ms = n.start_ms then q.previous
-    when q.window_end_ms = n.start_ms then jsonb_build_object(
-      'policy', q.policy,
-      'usage', jsonb_build_object(
-        'start_ms', q.window_start_ms, 'end_ms', q.window_end_ms, 'upload', q.upload,
-        'download', q.download, 'topup', q.topup, 'carried', q.carried)) end,
+  upload = 0, download = 0, topup = 0, alerted = 0,
+  previous = jsonb_build_object(
+    'policy', q.policy,
+    'usage', jsonb_build_object(
+      'start_ms', q.window_start_ms, 'end_ms', q.window_end_ms, 'upload', q.upload,
+      'download', q.download, 'topup', q.topup, 'carried', q.carried)),
   version = q.version + 1
 from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
   as n (subscriber, start_ms, end_ms, carried)

@@ -1,11 +1,8 @@
-"""Rows of quotas as columns for the kernel, without an object per row (isp.md 4.11).
+"""Columns of quotas as the kernel takes and gives them, without an object per row (isp.md 4.11).
 
-PostgreSQL sends each column as the bytes of its numbers; they become buffers as they are. What a
-row needs of the calendar is the window around the instant of the call, one for every distinct
-policy and zone. Nothing is read or written here.
+Names, types and flags in one place, and the call itself. Nothing is read or written here.
 """
 
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -13,9 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from farebox.core import quota
-from farebox.domain.quotas import Policy, Span, window
 
-# Column and type code; B are small numbers, which come in two bytes.
+# Column and type code.
 COLUMNS: Final = {
     "mode": "B", "flags": "B", "limit": "q", "topup": "q", "carried": "q", "up": "q", "down": "q",
     "period_start": "q", "period_end": "q", "cal": "i", "t1": "i", "t2": "i", "applied": "i",
@@ -44,18 +40,6 @@ class Answers(msgspec.Struct, frozen=True):
     invalid: int
 
 
-def received(column: bytes | None, code: str) -> "array[int]":
-    """A buffer of the numbers that PostgreSQL sent."""
-    sent = column or b""
-    if code == "B":
-        return array("B", sent[1::2])
-    numbers = array(code)
-    numbers.frombytes(sent)
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
-
-
 def evaluate(
     now_ms: int,
     calendars: quota.Calendars,
@@ -81,28 +65,3 @@ def evaluate(
 def names_of(flags: int) -> list[str]:
     """The flags of a row by their names."""
     return [name for bit, name in enumerate(FLAGS) if flags >> bit & 1]
-
-
-class Windows:
-    """Windows around one instant, each worked out once."""
-
-    def __init__(self, now_ms: int) -> None:
-        self._now_ms = now_ms
-        self._known: dict[tuple[object, ...], Span] = {}
-
-    def calendars(self, zones: Sequence[str], policies: Sequence[Any]) -> quota.Calendars:
-        """A table for each policy in its zone; an empty one where no calendar is asked."""
-        boundaries, offsets = array("q"), array("q", [0])
-        for zone, written in zip(zones, policies, strict=True):
-            policy = msgspec.convert(written, Policy)
-            if policy.rhythm[0] in ("daily", "weekly", "monthly"):
-                span = self._around(policy, zone)
-                boundaries.extend((span.before_ms, span.start_ms, span.end_ms))
-            offsets.append(len(boundaries))
-        return quota.Calendars(offsets, boundaries)
-
-    def _around(self, policy: Policy, zone: str) -> Span:
-        key = (*policy.rhythm, zone)
-        if key not in self._known:
-            self._known[key] = window(policy, zone, self._now_ms)
-        return self._known[key]

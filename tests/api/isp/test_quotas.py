@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from functools import partial
 from typing import Any
 
@@ -235,7 +236,7 @@ async def crowd(databases: Databases, clock: int, play: Any) -> None:
     pool = await open_pool(dsn, max_size=6)
     try:
         start_ms = await fill(pool, CROWD, clock)
-        await play(pool, start_ms)
+        await play(dsn, pool, start_ms)
     finally:
         await pool.close()
         databases.drop(dsn)
@@ -246,11 +247,42 @@ async def left(pool: Any, start_ms: int) -> dict[str, int]:
     return dict(await pool.fetchrow(SQL.figures, start_ms))
 
 
+JOB = """
+import asyncio, sys
+from farebox.engine.evaluating import Evaluating
+from farebox.storage.pool import open_pool
+async def main():
+    pool = await open_pool(sys.argv[1], max_size=1)
+    job = Evaluating(pool, lambda: int(sys.argv[2]), stretch=int(sys.argv[3]))
+    told = await job.run("crowd")
+    sys.stdout.write(f"{told.evaluated} {told.switched}")
+asyncio.run(main())
+"""
+
+
+async def worker(dsn: str, now_ms: int, stretch: int) -> asyncio.subprocess.Process:
+    """The job as a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", JOB, dsn, str(now_ms), str(stretch), stdout=asyncio.subprocess.PIPE
+    )
+
+
+async def until_waiting(pool: Any) -> None:
+    """Until somebody waits for a lock of this database."""
+    waiting = (
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(60):
+        while not await pool.fetchval(waiting):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
 def test_jobs_beside_each_other(databases: Databases, loop: asyncio.Runner) -> None:
-    """One is killed before its commit, one dies after its first, two go on: all of it once."""
+    """One dies before its commit, a process is killed halfway, two others go on: all of it once."""
     now_ms = 1795321800_000
 
-    async def play(pool: Any, start_ms: int) -> None:
+    async def play(dsn: str, pool: Any, start_ms: int) -> None:
         before = await left(pool, start_ms)
         async with pool.acquire() as connection:
             await connection.transaction().start()
@@ -261,25 +293,26 @@ def test_jobs_beside_each_other(databases: Databases, loop: asyncio.Runner) -> N
             connection.terminate()
         assert before == await left(pool, start_ms)
 
-        def die(rows: int) -> None:
-            raise InterruptedError(rows)
-
-        jobs = [Evaluating(pool, lambda: now_ms, stretch=size) for size in (50, 64, 100)]
-        ends = await asyncio.gather(
-            jobs[2].run("crowd", progress=die), jobs[0].run("crowd"), jobs[1].run("crowd"),
-            return_exceptions=True,
-        )  # fmt: skip
-        assert isinstance(ends[0], InterruptedError)
-        whole = [one for one in ends if not isinstance(one, BaseException)]
-        assert [CROWD, CROWD] == [one.evaluated for one in whole]
-        # The dead job has done the first hundred, or others have.
-        assert 4 >= sum(one.switched for one in whole) >= 3
+        concerned = await pool.fetch(SQL.numbers)
+        async with pool.acquire() as connection, connection.transaction():
+            # Whoever is above his quota second is locked: the job stops halfway.
+            await connection.execute(SQL.lock, concerned[100]["id"])
+            killed = await worker(dsn, now_ms, 3)
+            await until_waiting(pool)
+            killed.kill()
+            await killed.wait()
+        done = await pool.fetchval("select count(*) from isp.switch")
+        assert 1 <= done < 4
+        jobs = [await worker(dsn, now_ms, size) for size in (2, 5)]
+        ends = [(await job.communicate())[0].split() for job in jobs]
+        assert [CROWD, CROWD] == [int(end[0]) for end in ends]
+        assert 4 - done == sum(int(end[1]) for end in ends)
         after = await left(pool, start_ms)
         assert {"switches": 4, "jobs": 4, "present": CROWD} == {
             name: after[name] for name in ("switches", "jobs", "present")
         }
         assert 8 == after["versions"] - before["versions"]
-        again = await jobs[0].run("crowd")
+        again = await Evaluating(pool, lambda: now_ms).run("crowd")
         assert (CROWD, 0, 4, 0) == (again.evaluated, again.rolled, again.over, again.switched)
         assert after == await left(pool, start_ms)
         numbers = [row["id"] for row in await pool.fetch(SQL.numbers)]
