@@ -55,6 +55,8 @@ class Valid:
     path: str
     body: Any = None
     query: str = ""
+    # Of a body that is a text as it stands.
+    media_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +189,9 @@ def bent(
         return f"{call.path}?{quote(query, safe='[]=&{}:,%')}", b"", {}
     if call.body is None:
         return bend_path(rng, call.path), b"", {}
+    if call.media_type:
+        data = bend_bytes(rng, call.body.encode())
+        return call.path, data, {"Content-Type": call.media_type}
     path, encoding, dice = call.path, rng.choice(encodings), rng.random()
     headers = {"Content-Type": MEDIA_TYPES[encoding]}
     data = encoded(bend_members(rng, call.body) if dice < 0.45 else call.body, encoding)

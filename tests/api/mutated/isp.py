@@ -5,6 +5,7 @@ the way, and the fixture comes back again and again, or soon nothing would be le
 about.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,7 +53,16 @@ OPERATED: tuple[tuple[str, str, Any], ...] = (
     ("POST", "accounts", {"newAccountId": "branch", "timezone": "UTC", "currency": "EUR"}),
     ("PATCH", "accounts/niroop", {"companyName": "N", "collectionAutoApprove": "yes"}),
     ("POST", "accounts/niroop/credentials", {"apiToken": "t-new", "scopes": ["read", "write"]}),
+    ("GET", "accounts/niroop", None),
+    ("DELETE", "accounts/niroop", None),
+    ("PATCH", "accounts/niroop", {"alertThresholds": [50, 90], "exposeApiKey": "no"}),
+    ("PATCH", "accounts/niroop/credentials/tokenname",
+     {"enabled": True, "cidrs": ["10.0.0.0/8"], "expiresAt": "2027-01-01 00:00:00"}),
     ("DELETE", "accounts/niroop/credentials/tokenname", None),
+    ("GET", "accounts/niroop/sms_gateway", None),
+    ("POST", "accounts/test/sms_gateway/test", {"number": "5551234567"}),
+    ("POST", "accounts/test/smtp/test", {"email": "a@example.test"}),
+    ("GET", "accounts/test/templates/email/suspend", None),
     ("PUT", "accounts/niroop/sms_gateway", {
         "url": "https://sms.example.test/send", "headers": {"X-Key": "1"}, "body": "{text}",
         "successPattern": "ok*", "sender": "N"}),
@@ -64,6 +74,12 @@ OPERATED: tuple[tuple[str, str, Any], ...] = (
                                    "streetId": 2, "blockId": 2}),
     ("POST", "users/199/static_ips", {"staticIpAddress": "10.9.9.9",
                                       "staticIpBoundMac": "aa:bb:cc:dd:ee:ff"}),
+    ("GET", "users/1/static_ips", None),
+    ("DELETE", "users/1/static_ips/1", None),
+    ("POST", "users/1/topups", {"bytes": 1 << 20}),
+    ("POST", "users/1/topups", {"amount": "-0.5", "unit": "gb"}),
+    ("POST", "radius/authorize", {
+        "User-Name": {"type": "string", "value": ["testuser"]}, "NAS-IP-Address": "127.0.0.1"}),
     ("POST", "users/199/charges", {"amount": "10.5", "reference": "x"}),
     ("POST", "users/199/payments", {"amount": 4}),
     ("POST", "users/199/adjustments", {"amount": "-0.25"}),
@@ -76,6 +92,24 @@ OPERATED: tuple[tuple[str, str, Any], ...] = (
     ("POST", "usage/batch", RECORDS),
     ("GET", "usage/1", None),
 )  # fmt: skip
+LISTED = (
+    ("audit", "from=2026-11-01&to=2026-11-30&userId=1&limit=5"),
+    ("collection_requests", "userId=133&limit=5&afterId=1"),
+    ("users", 'where={"status":"active","groupId":"5"}&limit=2'),
+    ("export/users", "accountId=niroop"),
+    ("export/profiles", "accountId=test"),
+)
+BROUGHT = {
+    "users": ("text/csv", (
+        "username,groupId,name,expirationTime,password\n"
+        'anna,5,"Anna, B",2027-01-01 00:00:00,pw\ntestuser,5,T,,\n'
+    )),
+    "groups": ("application/x-ndjson", '{"name":"g","profileId":5}\n{"name":"h","profileId":6}\n'),
+    "profiles": ("text/csv", (
+        'name,policy,price\nP,"{""bandwidthReset"":""always"",""bandwidthTemplate"":11}",1.5\n'
+    )),
+    "bandwidth_templates": ("application/x-ndjson", '{"name":"t","upKbps":1,"downKbps":2}\n'),
+}  # fmt: skip
 
 
 def valid_calls() -> list[Valid]:
@@ -96,6 +130,11 @@ def valid_calls() -> list[Valid]:
         ]
         calls.append(Valid("t-root", "DELETE", f"/admin/{noun}/9"))
     calls += [Valid("t-root", method, f"/admin/{path}", body) for method, path, body in OPERATED]
+    calls += [Valid("t-root", "GET", f"/admin/{path}", query=query) for path, query in LISTED]
+    calls += [
+        Valid("t-root", "POST", f"/admin/import/{noun}", body, media_type=kind)
+        for noun, (kind, body) in BROUGHT.items()
+    ]
     return calls
 
 
@@ -113,6 +152,9 @@ def _unfolded(form: Mapping[str, Any] | None) -> Any:
 async def prepare(api: Api) -> list[Valid]:
     """Nothing is needed but that nobody calls too often, and that no job writes meanwhile."""
     await api.services.worker.stop()
+    for task in asyncio.all_tasks():
+        if task.get_name() == "telling":
+            task.cancel()
     attempts = api.services.provider.limits._attempts
     attempts.update({name: LocalAttempts(10**6, 1) for name in attempts})
     return valid_calls()
@@ -132,7 +174,7 @@ def fault_of(answer: httpx.Response) -> str | None:
     status, path = answer.status_code, answer.request.url.path
     if status >= 500 and not is_far(answer):
         return "5xx"
-    if status == 204:
+    if status == 204 or not answer.headers["content-type"].startswith("application/json"):
         return None
     try:
         body = answer.json()
