@@ -53,12 +53,17 @@ def valid_calls() -> list[Valid]:
         calls += [
             Valid("stalker", "GET", f"/admin/{kind}", query="limit=5&offset=1"),
             Valid("stalker", "POST", f"/admin/{kind}", new),
+            Valid("stalker", "GET", f"/admin/{kind}/1"),
             Valid("stalker", "PUT", f"/admin/{kind}/1", change),
             Valid("stalker", "PUT", f"/admin/{kind}/27", change),
             Valid("stalker", "DELETE", f"/admin/{kind}/2", query="force=1"),
         ]
     calls += [
+        Valid("billing", "GET", "/reseller/1"),
+        Valid("billing", "PUT", "/reseller/1", {"name": "3", "max_users": "5"}),
+        Valid("billing", "DELETE", "/reseller/1"),
         Valid("stalker", "POST", "/admin/api-users", {"login": "kim", "password": "kims pass"}),
+        Valid("stalker", "GET", "/admin/api-users/kim"),
         Valid("stalker", "PUT", "/admin/api-users/kim", {"role": "api"}),
         Valid("stalker", "DELETE", "/admin/api-users/kim"),
         Valid("stalker", "GET", "/admin/events", query=f"account={M1}&event=reboot&state=sent"),
