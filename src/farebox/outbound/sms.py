@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from farebox.domain.errors import InvalidError, UnavailableError
+from farebox.domain.notices import fill
 from farebox.outbound.reach import RefusedError
 from farebox.outbound.webhook import Webhook
 
@@ -56,9 +57,7 @@ class Sms:
 
 
 def _put(text: str, values: Mapping[str, str], spelled: Any) -> str:
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", spelled(value))
-    return text
+    return fill(text, {name: spelled(value) for name, value in values.items()})
 
 
 def _in_json(value: str) -> str:

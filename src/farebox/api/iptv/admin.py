@@ -43,7 +43,7 @@ class User(msgspec.Struct):
 
 
 class UserGiven(msgspec.Struct, omit_defaults=True):
-    """A user as he is made or changed; a ready Argon2id hash does instead of a password."""
+    """A user as he is made or changed."""
 
     login: str | msgspec.UnsetType = msgspec.UNSET
     password: str | msgspec.UnsetType = msgspec.UNSET
