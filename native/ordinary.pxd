@@ -1,4 +1,4 @@
-"""The ordinary redeem: every rung of the ladder in one step, for the batch (vending-commerce.md 4.5).
+"""The ordinary redeem: all rungs of the ladder in one step, for batches (vending-commerce.md 4.5).
 
 Almost every redeem of a batch is accepted, with the whole demand, every fact right and no reset
 due. Whether a call is such a one is a handful of subtractions whose signs are put together; only
@@ -7,6 +7,7 @@ corners, that nothing is the matter. What this accepts the ladder accepts with t
 tests compare both on every kind of record.
 """
 
+cimport cython
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
 from voucher cimport ACTIVE, ALL_OK, DEVICE_BITS, POLICY_SHIFT, book_t, least, policy_t, record_t
@@ -21,6 +22,8 @@ cdef struct taken_t:
     int64_t balance
 
 
+# Differences are meant to wrap, which checked builds would otherwise report.
+@cython.overflowcheck(False)
 cdef inline bint redeem_ordinary(
     const book_t* book, record_t* record, uint64_t now_ms, uint64_t now_s, uint32_t device,
     int64_t cap, int64_t demand, uint32_t flags, taken_t* taken,
