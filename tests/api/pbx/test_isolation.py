@@ -4,28 +4,65 @@ The operations come from the declarations, so that a new one is asked too.
 """
 
 import asyncio
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from farebox.api.pbx import OPERATIONS
-from tests.api.mutated.pbx import IDS
+from tests.api.mutated.pbx import IDS, valid_calls
 from tests.api.pbx.conftest import Exchange
 
-# An id of tenant 2 for every kind of record, by the parameter that names it.
+# A record of tenant 2 for every parameter that names one, and one of the user of tenant 80.
 OURS = {
     "tenant_id": "2", "extension_id": "11", "did_id": "2", "hunt_id": "3", "phone_id": "1",
-    "user_id": "97",
+    "user_id": "97", "user": "admin", "tenant_code": "UniglobeDorval",
 }  # fmt: skip
+THEIRS = {"tenant_id": "80", "extension_id": "900"}
 UNKNOWN = "123456"
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"
-# What is valid besides.
-REST = {
-    "password": "password9", "user": "admin",
-    "extension": '{"ex_name":"x"}', "did": '{"di_comment":"x"}', "hunt": '{"hu_name":"x"}',
-    "phone": '{"ph_name":"x","ph_te_id":"2","ph_pm_id":1,"ph_mac":"x"}',
-}  # fmt: skip
-ASKED = [one for one in OPERATIONS if {param.name for param in one.takes} & {*OURS, "phone"}]
+PHONE = '{"ph_name":"x","ph_te_id":"2","ph_pm_id":1,"ph_mac":"%s"}'
+# What is sent besides: what is in order, what is taken already, and what is refused of one's own.
+BESIDES = (
+    {
+        "password": "password9", "extension": '{"ex_name":"x"}', "did": '{"di_comment":"x"}',
+        "hunt": '{"hu_name":"x"}', "phone": PHONE % "x",
+    },
+    {
+        "password": "adminpass1", "extension": '{"ex_number":"100"}',
+        "did": '{"di_number":"15146339933"}', "hunt": '{"hu_number":"100"}',
+        "phone": PHONE % "00:15:65:11:22:33",
+    },
+    {
+        "password": "adminpass1", "extension": '{"ex_number":"x"}', "did": '{"di_number":""}',
+        "hunt": '{"hu_ringtime":"0"}', "phone": PHONE % "00:15:65:11:22:33",
+    },
+)  # fmt: skip
+NAMED = {*OURS, "phone"}
+ASKED = [one for one in OPERATIONS if {param.name for param in one.takes} & NAMED]
+
+
+def test_no_operation_is_forgotten() -> None:
+    """All but two operations name a record, and these two tell of the caller alone."""
+    left = {one.id for one in OPERATIONS} - {one.id for one in ASKED}
+    assert {"PBX-USER-LOGIN", "PBX-USER-GET"} == left
+
+
+def pairs(operation: Any) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Calls about a foreign record and the same about an unknown one, all of them refused."""
+    names = [param.name for param in operation.takes]
+    some = [name for name in names if name in OURS]
+    for besides in BESIDES:
+        usual = {name: text for name, text in besides.items() if name in names}
+        yield (
+            usual | {name: OURS[name] for name in some},
+            {name: text.replace('"2"', f'"{UNKNOWN}"') for name, text in usual.items()}
+            | dict.fromkeys(some, UNKNOWN),
+        )
+        for name in some[:-1] and some:
+            known = usual | {other: THEIRS[other] for other in some if other != name}
+            yield known | {name: OURS[name]}, known | {name: UNKNOWN}
 
 
 @pytest.mark.parametrize("operation", ASKED, ids=lambda one: one.id)
@@ -35,20 +72,42 @@ def test_foreign_is_missing(exchange: Exchange, operation: Any, by: str) -> None
 
     async def run() -> None:
         async with exchange.fresh() as connection:
-            await exchange.data("/phone/AddNewPhone", phone=REST["phone"])
+            await exchange.data("/phone/AddNewPhone", phone=PHONE % "00:15:65:11:22:33")
             number = await connection.fetchval("update pbx.phone set id = 1 returning id")
             assert 1 == number
             before = await contents(connection)
-            names = [param.name for param in operation.takes]
-            foreign = {name: OURS.get(name) or REST[name] for name in names}
-            unknown = {name: UNKNOWN if name in OURS else REST[name] for name in names}
-            if "phone" in names:
-                unknown["phone"] = REST["phone"].replace('"2"', f'"{UNKNOWN}"')
-            told = [await exchange.post(operation.path, by, **form) for form in (foreign, unknown)]
-            assert [404, 404] == [answer.status_code for answer in told]
-            assert told[0].content == told[1].content
-            assert told[0].headers == told[1].headers
+            for forms in pairs(operation):
+                told = [await exchange.post(operation.path, by, **form) for form in forms]
+                assert [404, 404] == [answer.status_code for answer in told], forms
+                assert told[0].content == told[1].content
+                assert told[0].headers == told[1].headers
             assert before == await contents(connection)
+
+    exchange.run(run())
+
+
+@pytest.mark.parametrize("by", ["advicewise", "Airlord"])
+def test_nothing_tells_whether_others_exist(exchange: Exchange, by: str) -> None:
+    """Every accepted call answers a user the same, to the byte, if nobody else is there at all."""
+
+    async def told() -> list[tuple[str, int, bytes]]:
+        answers = []
+        for one in valid_calls():
+            # Nobody gets another password, or the rest would be about that.
+            if one.path.startswith("/admin") or (one.body and "password" in one.body):
+                continue
+            answer = await exchange.call(one.method, one.path, by, json=one.body)
+            answers.append((one.path, answer.status_code, answer.content))
+        return answers
+
+    async def run() -> None:
+        async with exchange.fresh():
+            usual = await told()
+        async with exchange.fresh() as connection:
+            removed = await exchange.call("DELETE", "/admin/tenants/2?cascade=1")
+            assert 200 == removed.status_code
+            await connection.execute("delete from pbx.users where username <> $1", by)
+            assert usual == await told()
 
     exchange.run(run())
 
@@ -59,24 +118,36 @@ async def contents(connection: Any) -> list[Any]:
     return [await connection.fetch(f"select * from pbx.{table} order by 1") for table in tables]
 
 
-@pytest.mark.parametrize("path", [*IDS, "import", "cdrs", "audit"])
-def test_operators_routes_are_nobody_elses(exchange: Exchange, path: str) -> None:
+async def operated(exchange: Exchange) -> list[str]:
+    """The paths of all operators' routes as the API's document has them."""
+    document = (await exchange.api.client.get("/schema/openapi.json")).json()
+    return [path for path in document["paths"] if path.startswith("/pbx/admin/")]
+
+
+def test_operators_routes_are_nobody_elses(exchange: Exchange) -> None:
     """To users the operators' routes answer alike whether a record is theirs, is or is not."""
 
     async def run() -> None:
+        paths = await operated(exchange)
+        assert 13 * 2 + 5 == len(paths)
         async with exchange.fresh() as connection:
             before = await contents(connection)
-            key = f"/{IDS[path]}" if path in IDS else ""
-            further = {"users": "/tenants", "extensions": "/rotate-secret"}.get(path, "")
-            for method in ("GET", "POST", "PUT", "DELETE"):
-                for place in {key, key and f"/{UNKNOWN}"}:
-                    for end in {"", further if place else ""}:
-                        answer = await exchange.call(
-                            method, f"/admin/{path}{place}{end}", "advicewise", json=REST
-                        )
-                        assert answer.status_code in (404, 405)
-                        told = {404: "Record Not Found.", 405: "Method Not Allowed"}
-                        assert told[answer.status_code] == answer.json()["message"]
+            for path in paths:
+                kind = path.split("/")[3]
+                places = {
+                    path.removeprefix("/pbx").replace("{key}", key)
+                    for key in (IDS.get(kind, ""), UNKNOWN, "2", "x")
+                }
+                for method in ("GET", "POST", "PUT", "DELETE"):
+                    answers = [
+                        await exchange.call(method, place, "advicewise", json=BESIDES[0])
+                        for place in places
+                    ]
+                    told = {(answer.status_code, answer.content) for answer in answers}
+                    message = {404: "Record Not Found.", 405: "Method Not Allowed"}
+                    ((status, content),) = told
+                    expected = {"status": "failed", "message": message[status]}
+                    assert expected == json.loads(content), (method, path)
             assert before == await contents(connection)
 
     exchange.run(run())
