@@ -4,7 +4,8 @@ A user's row is read on every request, so what anybody changes binds at once on 
 passwords are compared is the doorkeeper's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -26,6 +27,15 @@ class Operator(msgspec.Struct, frozen=True):
     username: str
     is_admin: bool
     client: str
+
+
+class Prepared(msgspec.Struct):
+    """Hashes and comparisons made before a transaction, which need not wait for them then."""
+
+    # Of each password as many as are to be written, so that no two users share one.
+    hashes: dict[str, list[str]] = {}
+    # Whether a stored hash is that of a password.
+    compared: dict[tuple[str, str], bool] = {}
 
 
 class Operators:
@@ -95,14 +105,36 @@ class Operators:
             raise InvalidError("Password Too Long.", fields={"password": "is too long"})
         return await self._passwords.hash(password)
 
+    async def prepare(self, given: Sequence[tuple[str, str]]) -> Prepared:
+        """What it takes to give users, by name, these passwords; unacceptable ones are left out."""
+        async with storage_errors():
+            rows = await self._pool.fetch(SQL.stored_hashes, [name.lower() for name, _ in given])
+        stored = {row["name"]: row["password_hash"] for row in rows}
+        prepared = Prepared()
+        # One after the other, so that a thread is left for those who sign in meanwhile.
+        for name, password in dict.fromkeys(given):
+            kept = stored.get(name.lower())
+            if kept is not None:
+                is_right = await self._passwords.matches(kept, password)
+                prepared.compared[kept, password] = is_right
+                if is_right:
+                    continue
+            with suppress(InvalidError):
+                hashed = await self.hash(password)
+                prepared.hashes.setdefault(password, []).append(hashed)
+        return prepared
+
     async def has(
-        self, connection: Connection, person: int, password: str | None, hashed: str | None
-    ) -> bool:
+        self, connection: Connection, person: int, password: str | None, hashed: str | None,
+        prepared: Prepared,
+    ) -> bool:  # fmt: skip
         """Whether a user's password is this one, or is kept as this hash."""
         stored = await connection.fetchval(SQL.stored_hash, person)
         if password is None:
             return bool(stored == hashed)
-        return await self._passwords.matches(stored, password)
+        known = prepared.compared.get((stored, password))
+        # What was not compared was changed meanwhile.
+        return await self._passwords.matches(stored, password) if known is None else known
 
     async def store_password(
         self, connection: Connection, caller: Operator, person: int, hashed: str

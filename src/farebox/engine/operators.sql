@@ -32,6 +32,11 @@ select t.id::text as te_id, t.name as te_name from pbx.tenant t
 -- How a user's password is kept.
 select password_hash from pbx.users where id = $1
 
+-- name: stored_hashes
+-- The same of users by names in small letters.
+select lower(username) as name, password_hash from pbx.users
+ where lower(username) = any ($1::text[])
+
 -- name: set_hash
 -- Another password.
 update pbx.users set password_hash = $2, updated_at_ms = $3 where id = $1 returning id

@@ -1,11 +1,16 @@
 """Passwords and secrets beyond one server and one key ring (pbx.md 1, 1.3)."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 
+from farebox.api.pbx import bulk
+from farebox.engine.passwords import Passwords
 from farebox.engine.sealing import Sealer
+from farebox.storage.pool import transaction
 from tests.api.pbx.conftest import Exchange, authorization, opened
 from tests.clocks import SettableClock
 from tests.servers import Databases
@@ -82,4 +87,47 @@ def test_a_secret_is_bound_to_its_line(exchange: Exchange) -> None:
             )
             assert 503 == (await exchange.post("/extension/usersecret", **BOTH)).status_code
 
+    exchange.run(run())
+
+
+def test_passwords_are_made_ready_before_anything_is_held(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import compares and hashes first; its transaction waits for no password."""
+    steps: list[str] = []
+
+    class Noticed(Passwords):
+        async def _run(self, work: Any) -> Any:
+            steps.append("work")
+            return await super()._run(work)
+
+    @asynccontextmanager
+    async def noticed(pool: Any) -> AsyncIterator[Any]:
+        async with transaction(pool) as connection:
+            steps.append("begin")
+            yield connection
+            steps.append("end")
+
+    users = [
+        {"us_username": "AdviceWise", "password": "userpass1"},
+        {"us_username": "airlord", "password": "another99"},
+        {"us_username": "one", "password": "thesame99"},
+        {"us_username": "two", "password": "thesame99"},
+        {"us_username": "two", "email": "two@example.test"},
+    ]
+
+    async def run() -> None:
+        async with exchange.fresh() as connection:
+            answer = await exchange.call("POST", "/admin/import", json={"users": users})
+            counts = {"inserted": "2", "updated": "2", "unchanged": "1"}
+            assert {"users": counts} == answer.json()["data"]["counts"]
+            # One that is kept, one that is another, two that are new.
+            assert [*["work"] * (1 + 2 + 1 + 1), "begin", "end"] == steps
+            kept = await connection.fetch("select distinct password_hash from pbx.users")
+            assert 5 == len(kept)
+            for who in ("advicewise", "Airlord:another99", "one:thesame99", "two:thesame99"):
+                assert 200 == (await exchange.call("GET", "/user/login", who)).status_code
+
+    monkeypatch.setattr(exchange.api.services.exchange.operators, "_passwords", Noticed())
+    monkeypatch.setattr(bulk, "transaction", noticed)
     exchange.run(run())

@@ -2,13 +2,17 @@
 
 A row is found by its natural key: a tenant by code, a line by tenant and number, a route by what it
 leads from and to. What is found is changed where it differs, what is not is made, and everything is
-one transaction. A dry run does the same, takes it back, and tells every difference; of secrets and
-passwords it tells only that they differ.
+one transaction; passwords, which take long, are hashed and compared before it begins. A dry run
+does the same, takes it back, and tells every difference; of secrets and passwords it tells only
+that they differ.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from farebox.api.pbx.arguments import scalar
 from farebox.api.pbx.blueprint import shown
@@ -71,6 +75,9 @@ class Outcome:
 async def import_all(call: Call, document: Given, *, dry: bool) -> Outcome:
     """Makes the records as the document has them; InvalidError names the first bad row."""
     rows = dict(_parts(document))
+    passwords = list(_passwords(rows.get("users", [])))
+    prepared = await call.services.exchange.operators.prepare(passwords)
+    call = msgspec.structs.replace(call, prepared=prepared)
     outcome = Outcome()
     try:
         async with transaction(call.services.pool) as connection:
@@ -98,6 +105,14 @@ def _parts(document: Given) -> Iterator[tuple[str, list[Any]]]:
         if sum(isinstance(row, dict) and "password" in row for row in given) > PASSWORDS_MAX:
             raise invalid(f"Invalid Parameter {name}.")
         yield path, given
+
+
+def _passwords(users: list[Any]) -> Iterator[tuple[str, str]]:
+    """Names and passwords; what is none of them is refused in its turn."""
+    for row in users:
+        if isinstance(row, dict) and row.get("password") is not None:
+            with suppress(ValueError, InvalidError):
+                yield _plain(row, "us_username"), scalar(row["password"])
 
 
 class _Import:

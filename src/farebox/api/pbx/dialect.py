@@ -24,7 +24,7 @@ from farebox.domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from farebox.engine.operators import Operator
+from farebox.engine.operators import Operator, Prepared
 from farebox.resource.definition import View
 from farebox.storage.pool import as_unavailable
 
@@ -68,6 +68,8 @@ class Call(msgspec.Struct, kw_only=True):
     services: Services
     caller: Operator
     values: dict[str, Any]
+    # What was made ready of passwords before the transaction of many records.
+    prepared: Prepared = msgspec.field(default_factory=Prepared)
 
     @property
     def now_ms(self) -> int:

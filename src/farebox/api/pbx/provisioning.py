@@ -126,7 +126,8 @@ async def _write_user(
     if password is None and hashed is None and creating:
         raise missing("password")
     if password is not None:
-        hashed = await operators.hash(password)
+        ready = call.prepared.hashes.get(password)
+        hashed = ready.pop() if ready else await operators.hash(password)
     if hashed is not None:
         await operators.store_password(connection, call.caller, key, hashed)
     return {}
@@ -136,7 +137,8 @@ async def _password_differs(connection: Connection, call: Call, key: int, given:
     password, hashed = _text(given, "password"), _text(given, "password_hash")
     if password is None and hashed is None:
         return {}
-    is_kept = await call.services.exchange.operators.has(connection, key, password, hashed)
+    operators = call.services.exchange.operators
+    is_kept = await operators.has(connection, key, password, hashed, call.prepared)
     return {} if is_kept else _hidden("password" if password is not None else "password_hash")
 
 
