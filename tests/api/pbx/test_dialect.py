@@ -119,6 +119,30 @@ def test_bad_bodies(
     assert (status, told) == (answer.status_code, answer.json())
 
 
+LINE = "------------------------d74496d66958873e"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "Please Enter Required Fields."),
+        (f"--{LINE}--", "Please Enter Required Fields."),
+        (f"--{LINE}--\r\n", "Please Enter Required Fields."),
+        (f"\r\n--{LINE}--\r\n", "Please Enter Required Fields."),
+        (f"--{LINE}", "Malformed Body."),
+        (f"--{LINE[1:]}--\r\n", "Malformed Body."),
+        (f"--{LINE}--\r\nmore", "Malformed Body."),
+    ],
+    ids=lambda value: value[-24:],
+)
+def test_forms_without_fields(exchange: Exchange, body: str, message: str) -> None:
+    """Of an empty array of fields PHP sends the last boundary, which is a form without fields."""
+    headers = {"content-type": f"multipart/form-data; boundary={LINE}"}
+    answer = exchange.run(exchange.call("POST", BYID, content=body.encode(), headers=headers))
+    told = {"status": "failed", "message": message}
+    assert (400, told) == (answer.status_code, answer.json())
+
+
 def test_records_inside_parameters(exchange: Exchange) -> None:
     """In JSON a record may be an object or a text; of equal names the last counts."""
 
