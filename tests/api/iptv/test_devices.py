@@ -71,6 +71,8 @@ def test_events(portal: Portal) -> None:
             assert ("send_msg", "связь", 1) == (second["event"], second["msg"], second["msgs"])
             assert second == await ask(portal, one)
             assert "id" not in await ask(portal, one, f"?event_active_id={second['id']}")
+            # Events of many broadcasts have numbers beyond those of 32 bits.
+            assert second == await ask(portal, one, f"?event_active_id={10**17}")
             path = f"/device/events/{second['id']}/confirm"
             for token, status in ((two, 404), (one, 200), (one, 200), ("x", 401)):
                 headers = {"Authorization": f"Bearer {token}"}

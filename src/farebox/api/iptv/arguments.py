@@ -186,7 +186,7 @@ class Given:
     def whole(self, name: str, least: int, most: int) -> int:
         """A whole number between two others."""
         value = self.values.get(name, "")
-        if isinstance(value, list) or not re.fullmatch(r"\d{1,10}", value, re.ASCII):
+        if isinstance(value, list) or not re.fullmatch(r"\d{1,18}", value, re.ASCII):
             raise invalid(f"Not valid {name}")
         if not least <= int(value) <= most:
             raise invalid(f"Not valid {name}")

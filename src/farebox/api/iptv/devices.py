@@ -10,14 +10,15 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler, get, post
 from litestar.params import FromPath
 
+from farebox.api.iptv.accounts import mac_given
 from farebox.api.iptv.arguments import MEDIA_TYPES, Given, read_body, shape
+from farebox.api.iptv.blueprint import Call
 from farebox.api.iptv.dialect import Answer, Failure, HTTPRequest, Success, invalid, told
 from farebox.api.operations import documented
 from farebox.api.services import Services
 from farebox.domain import wall_clocks
 from farebox.domain.errors import NotFoundError
 from farebox.engine.box_polls import TOKEN_S, Poll, SignIn
-from farebox.engine.boxes import mac_of
 
 POLL_S: Final = 120
 _DEVICE_ID: Final = re.compile(r"[0-9A-Za-z]{32,128}", re.ASCII)
@@ -36,20 +37,17 @@ class Token(msgspec.Struct):
     poll_interval: int
 
 
-def _sign_in(given: Given, client: str) -> SignIn:
+def _sign_in(call: Call, client: str) -> SignIn:
     """What a box says. Raises InvalidError."""
-    mac = given.text("mac", 255).strip()
-    normal = mac_of(mac) if mac else ""
-    if normal is None:
-        raise invalid("Not valid mac address")
+    given, mac = call.given, mac_given(call, "mac")
     login = given.text("login", 64).strip()
-    if not normal and not login:
+    if not mac and not login:
         raise invalid("Login required")
     device_id = given.text("device_id", 128)
     if not _DEVICE_ID.fullmatch(device_id):
         raise invalid("Not valid device_id")
     return SignIn(
-        mac=normal, login=login, password=given.text("password", 128), device_id=device_id,
+        mac=mac, login=login, password=given.text("password", 128), device_id=device_id,
         sn=given.text("sn", 64), stb_type=given.text("stb_type", 64),
         version=given.text("version", 255), client=client,
     )  # fmt: skip
@@ -62,7 +60,7 @@ def _poll(request: HTTPRequest, client: str) -> Poll:
         return query.whole(name, 0, most) if query.values.get(name, "") != "" else 0
 
     return Poll(
-        token=_token(request), client=client, shown=number("event_active_id", 2**31),
+        token=_token(request), client=client, shown=number("event_active_id", 10**18),
         is_playing=number("cur_play_type", 1000) > 0, version=query.text("version", 255),
         wait_s=number("wait", 25),
     )  # fmt: skip
@@ -103,8 +101,8 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         public=True, refused=Failure,
     ))  # fmt: skip
     async def auth(request: HTTPRequest) -> Answer:
-        given = Given(await read_body(request))
-        said = _sign_in(given, services.proxies.client(request.scope))
+        call = Call(services, (), Given(await read_body(request)))
+        said = _sign_in(call, services.proxies.client(request.scope))
         return told(Token(await services.portal.polls.sign_in(said), TOKEN_S, POLL_S))
 
     @get("/device/events", **documented(
