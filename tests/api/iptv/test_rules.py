@@ -160,6 +160,44 @@ def test_who_is_let_in(portal: Portal) -> None:
     portal.run(run())
 
 
+def test_other_methods(portal: Portal) -> None:
+    """Methods that no route has are refused, OPTIONS among them; strangers hear that they are."""
+
+    async def run() -> None:
+        refused = {"status": "ERROR", "results": "", "error": "Not supported method"}
+        async with portal.fresh():
+            for path in ("/stb", "/stb/3", "/admin/channels", "/admin/channels/27", "/device/auth"):
+                for method in ("OPTIONS", "PATCH", "TRACE"):
+                    answer = await portal.call(method, path)
+                    assert (405, refused) == (answer.status_code, answer.json())
+                    able = {*answer.headers["allow"].split(", ")}
+                    assert able <= {"GET", "POST", "PUT", "DELETE"}
+                    stranger = await portal.call(method, path, by="")
+                    assert (401, STRANGER) == (stranger.status_code, stranger.text)
+                assert 405 == (await portal.call("HEAD", path)).status_code
+            answer = await portal.call("OPTIONS", "/stb/3")
+            assert "DELETE, GET, POST, PUT" == answer.headers["allow"]
+
+    portal.run(run())
+
+
+def test_one_vendors_boxes(portal: Portal) -> None:
+    """A server may know the addresses of one vendor alone, wherever an address is given."""
+
+    async def run() -> None:
+        async with portal.fresh(is_vendor_only=True, is_compatible=False):
+            await play(
+                portal,
+                bad("POST /stb", "mac=00:1A:78:00:00:01", "Not valid mac address"),
+                bad("PUT /users/3", "stb_mac=00:1A:78:00:00:01", "Not valid mac address"),
+                bad("POST /device/auth", f"login=3&mac=001A78000001&device_id={'a' * 32}",
+                    "Not valid mac address"),
+                Row("POST /stb", "mac=00-1a-79-00-00-01", ...),
+            )  # fmt: skip
+
+    portal.run(run())
+
+
 def test_media_types(portal: Portal) -> None:
     """Forms and JSON objects are read, other bodies are not."""
 

@@ -38,5 +38,6 @@ def router(services: Services) -> Router:
             *support.routes(services),
             *bulk.routes(services),
         ],
+        guards=[dialect.refuse_options],
         exception_handlers={Exception: dialect.failure},
     )

@@ -6,12 +6,15 @@ types, bodies too large, and what is the server's fault.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 
 from farebox.api.guarding import Guarded
 from farebox.api.services import Services
@@ -68,6 +71,17 @@ async def caller_of(services: Services, request: HTTPRequest) -> Any:
     return await services.portal.users.check(request.headers.get("authorization"), client)
 
 
+async def refuse_options(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """The guard of every route: what a route can do is said in a refusal, as for other methods."""
+    del handler
+    if connection.scope.get("method") == "OPTIONS":
+        template = connection.scope["path_template"]
+        methods = [one.methods for one in connection.app.routes if one.path_format == template]
+        raise HTTPException(status_code=405, headers={"allow": ", ".join({*chain(*methods)})})
+
+
 # What goes out
 
 
@@ -114,7 +128,8 @@ def _of_framework(request: HTTPRequest, status: int, headers: Mapping[str, str])
     }[status]
     answer = _suited(request, _refused(status, text))
     if "allow" in headers:
-        answer.headers["Allow"] = headers["allow"]
+        able = {one.strip() for one in headers["allow"].split(",")} - {"OPTIONS"}
+        answer.headers["Allow"] = ", ".join(sorted(able))
     if status not in (404, 405):
         return answer
     services: Services = request.app.state.services
