@@ -28,6 +28,10 @@ async def compose(ground: Ground) -> Part:
         subscription_changed_msg=settings.iptv_subscription_changed_msg,
     )
     made = portal.build(ground.pool, ground.clock, ground.attempts, policy)
+    ground.metrics.read_from(
+        "farebox_iptv_events_given_way", "Events that a full queue has ended",
+        lambda: made.events.given_way,
+    )  # fmt: skip
     ground.stack.callback(made.passwords.close)
     ground.stack.push_async_callback(made.sightings.close)
     return Part(

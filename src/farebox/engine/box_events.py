@@ -64,6 +64,8 @@ class Events:
         self._pool = pool
         self._clock = clock
         self._short_s = 2 * watchdog_s
+        # Events that this process has ended because their queue was full.
+        self.given_way = 0
 
     async def queue(
         self, connection: Connection, accounts: Sequence[int] | None, event: Event
@@ -88,7 +90,7 @@ class Events:
         if ids is None:
             await connection.execute(SQL.analyze)
         else:
-            await connection.execute(SQL.trim, ids, now_ms, LIVE_MAX)
+            await self._trim(connection, ids, now_ms)
         is_named = ids is not None and len(ids) <= _NAMED_MAX
         named = ",".join(map(str, ids or ())) if is_named else "*"
         await connection.execute(SQL.wake, CHANNEL, named)
@@ -114,5 +116,10 @@ class Events:
         now_ms = self._clock()
         async with transaction(self._pool) as connection:
             full = await connection.fetch(SQL.full, LIVE_MAX)
-            await connection.execute(SQL.trim, [row["account"] for row in full], now_ms, LIVE_MAX)
+            await self._trim(connection, [row["account"] for row in full], now_ms)
             await connection.execute(SQL.forget, now_ms - KEPT_MS)
+
+    async def _trim(self, connection: Connection, accounts: Sequence[int], now_ms: int) -> None:
+        """Shortens queues."""
+        ended = await connection.fetch(SQL.trim, list(accounts), now_ms, LIVE_MAX)
+        self.given_way += len(ended)

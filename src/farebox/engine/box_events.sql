@@ -30,6 +30,7 @@ update iptv.event e set ended_at_ms = $2, expires_at_ms = $2
           from iptv.event
          where account = any($1::bigint[]) and ended_at_ms is null and expires_at_ms > $2) l
  where e.id = l.id and l.place > $3
+returning e.id
 
 -- name: full
 -- Queues that are too long.

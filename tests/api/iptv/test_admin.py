@@ -332,6 +332,8 @@ def test_a_queue_has_an_end(portal: Portal) -> None:
             assert "last" == live[-1]["msg"]
             expired = await admin(portal, "GET", "events?state=expired")
             assert ["1", "2"] == [row["msg"] for row in expired]
+            told = (await portal.api.client.get("/metrics")).text
+            assert "farebox_iptv_events_given_way_total 2.0" in told
 
     portal.run(run())
 
