@@ -1,13 +1,18 @@
 """An answer that only those hear who are known; all others hear that they are not.
 
 For refusals that the framework makes before anybody was asked who calls: a path or method that does
-not exist would otherwise tell strangers which ones do.
+not exist would otherwise tell strangers which ones do. So would an answer to OPTIONS, which the
+framework gives of its own accord and `refuse_options` makes a method like the others.
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Any
 
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 HTTPRequest = Request[Any, Any, Any]
@@ -41,3 +46,14 @@ class Guarded(Response[bytes]):
             await answer.to_asgi_response(*args, **named)(scope, receive, send)
 
         return respond
+
+
+async def refuse_options(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """The guard of routes that are not asked what they can do; the refusal says it."""
+    del handler
+    if connection.scope.get("method") == "OPTIONS":
+        template = connection.scope["path_template"]
+        methods = [one.methods for one in connection.app.routes if one.path_format == template]
+        raise HTTPException(status_code=405, headers={"allow": ", ".join({*chain(*methods)})})

@@ -62,6 +62,29 @@ def test_there_is_no_such_thing(
     assert (status == 405) == ("allow" in answer.headers)
 
 
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (BYID, "POST"), ("/user/login", "GET"), ("/admin/hunts", "GET, POST"),
+        ("/admin/hunts/3", "DELETE, GET, PUT"), ("/admin/hunts/999", "DELETE, GET, PUT"),
+    ],
+)  # fmt: skip
+def test_what_a_path_can_do_is_said_in_refusals(exchange: Exchange, path: str, allow: str) -> None:
+    """OPTIONS is a method like any other that is not there: 401 for nobody, 405 for users."""
+
+    async def run() -> None:
+        for method in ("OPTIONS", "PATCH"):
+            nobody = await exchange.call(method, path, "")
+            assert (401, FAILED) == (nobody.status_code, nobody.json())
+            assert "allow" not in nobody.headers
+            answer = await exchange.call(method, path, "advicewise")
+            told = {"status": "failed", "message": "Method Not Allowed"}
+            assert (405, told) == (answer.status_code, answer.json())
+            assert allow == answer.headers["allow"]
+
+    exchange.run(run())
+
+
 @pytest.mark.operation("PBX-EXT-BYID")
 def test_encodings(exchange: Exchange) -> None:
     """Both forms and JSON mean the same; no content type is a form; a slash at the end is none."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from litestar import Router
 
+from farebox.api.guarding import refuse_options
 from farebox.api.pbx import admin, calls, dialect, intake, lines, people, routing
 from farebox.api.pbx.blueprint import route_of
 from farebox.api.services import Services
@@ -26,5 +27,6 @@ def router(services: Services) -> Router:
             *admin.routes(services),
             *intake.routes(services),
         ],
+        guards=[refuse_options],
         exception_handlers={Exception: dialect.failure},
     )

@@ -132,9 +132,10 @@ def failure(request: HTTPRequest, raised: Exception) -> Response[bytes]:
     if known is not None:
         return _suited(request, refusal(known))
     if isinstance(raised, HTTPException) and raised.status_code in _FRAMEWORK:
-        status, allow = raised.status_code, (raised.headers or {}).get("allow")
-        answer = _refused(status, _FRAMEWORK[status], **({"Allow": allow} if allow else {}))
-        suited = _suited(request, answer)
+        status, listed = raised.status_code, (raised.headers or {}).get("allow", "")
+        able = sorted({one.strip() for one in listed.split(",")} - {"", "OPTIONS"})
+        headers = {"Allow": ", ".join(able)} if able else {}
+        suited = _suited(request, _refused(status, _FRAMEWORK[status], **headers))
         if status not in (404, 405):
             return suited
         services: Services = request.app.state.services
