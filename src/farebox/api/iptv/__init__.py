@@ -8,6 +8,7 @@ from typing import Final
 
 from litestar import Router
 
+from farebox.api.guarding import refuse_options
 from farebox.api.iptv import (
     accounts,
     admin,
@@ -38,6 +39,6 @@ def router(services: Services) -> Router:
             *support.routes(services),
             *bulk.routes(services),
         ],
-        guards=[dialect.refuse_options],
+        guards=[refuse_options],
         exception_handlers={Exception: dialect.failure},
     )

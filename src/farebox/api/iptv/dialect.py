@@ -6,15 +6,12 @@ types, bodies too large, and what is the server's fault.
 """
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 
 from farebox.api.guarding import Guarded
 from farebox.api.services import Services
@@ -69,17 +66,6 @@ async def caller_of(services: Services, request: HTTPRequest) -> Any:
     """Who calls; UnauthorizedError for everybody else."""
     client = services.proxies.client(request.scope)
     return await services.portal.users.check(request.headers.get("authorization"), client)
-
-
-async def refuse_options(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
-    """The guard of every route: what a route can do is said in a refusal, as for other methods."""
-    del handler
-    if connection.scope.get("method") == "OPTIONS":
-        template = connection.scope["path_template"]
-        methods = [one.methods for one in connection.app.routes if one.path_format == template]
-        raise HTTPException(status_code=405, headers={"allow": ", ".join({*chain(*methods)})})
 
 
 # What goes out
