@@ -59,7 +59,7 @@ async def one_by_one(pool: Pool, numbers: list[int], now_ms: int) -> None:
 
 async def measure(dsn: str, subscribers: int, now_ms: int) -> dict[str, Any]:
     """Rows a second of both, and how much memory this process has grown by."""
-    pool = await open_pool(dsn, max_size=1, statement_timeout_ms=600_000)
+    pool = await open_pool(dsn, max_size=2, statement_timeout_ms=600_000)
     try:
         start_ms = await fill(pool, subscribers, now_ms)
         await pool.execute("vacuum analyze")

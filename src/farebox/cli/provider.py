@@ -86,7 +86,7 @@ def evaluate(account: str, dry_run: bool) -> None:
 
 async def _evaluate(settings: Settings, dsn: str, account: str, dry_run: bool) -> Summary:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    async with migrated_pool(dsn, max_size=1) as pool:
+    async with migrated_pool(dsn, max_size=2) as pool:
         job = Evaluating(pool, clock_of(settings))
         total = await job.count(account)
         with Progress(*columns, TimeRemainingColumn(), console=err) as progress:

@@ -1,15 +1,16 @@
 """The quotas of a whole provider, evaluated at once (isp.md 4.3, 4.10).
 
-Everybody of an account is read as columns, in one go and without a lock, and judged by the kernel.
-Only those whose window moves on or who change speed are then locked, read again and written down:
-some thousands in a transaction, so what a process that dies has finished stays, and the next job
-does the rest. Because they are read again under their locks, and a switch that is open is not
-opened twice, jobs beside each other and beside usage from the network do everything once. Whose
-terms have changed since his figures were written, whose cycle has to go on first or who has slept
-through a window goes the way of one subscriber. Counts of those over and invalid are those of the
-first reading.
+Everybody of an account is read as columns, without a lock, and judged by the kernel; many are read
+in halves over two connections. Only those whose window moves on or who change speed are then
+locked, read again and written down: some thousands in a transaction, so what a process that dies
+has finished stays, and the next job does the rest. Because they are read again under their locks,
+and a switch that is open is not opened twice, jobs beside each other and beside usage from the
+network do everything once. Whose terms have changed since his figures were written, whose cycle
+has to go on first or who has slept through a window goes the way of one subscriber. Counts of
+those over and invalid are those of the first reading.
 """
 
+import asyncio
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -30,6 +31,9 @@ SQL = load(__file__)
 # How many are locked and written down in a transaction.
 STRETCH: Final = 5_000
 CHANGES_MAX: Final = 1_000
+# From so many subscribers on they are read in halves.
+HALVED_MIN: Final = 100_000
+Bounds = tuple[int | None, int | None]
 _TOUCHED: Final = quota.ROLLED | quota.SWITCH
 
 
@@ -106,24 +110,45 @@ class Evaluating:
         for kind in (BANDWIDTH, VENDOR):
             for row in accounts:
                 at_ms = self._clock() if now_ms is None else now_ms
-                job = _Job(row["id"], row["alert_thresholds"], kind, at_ms, told)
-                async with transaction(self._pool) as connection:
-                    await job.look(connection, only, progress, dry_run=dry_run)
+                job = _Job(row, kind, at_ms, told)
+                looks = [
+                    self._look(job, only, bounds, progress, dry_run=dry_run)
+                    for bounds in await self._bounds(row, only)
+                ]
+                # One alone stays in this task, and so in its caller's transaction.
+                seen = await asyncio.gather(*looks) if len(looks) > 1 else [await looks[0]]
+                for changes in seen:
+                    job.note(changes)
                 concerned = [] if dry_run else sorted(job.concerned)
                 for first in range(0, len(concerned), self._stretch):
                     async with transaction(self._pool) as connection:
                         await job.settle(connection, concerned[first : first + self._stretch])
         return told
 
+    async def _bounds(self, account: Any, only: list[int] | None) -> list[Bounds]:
+        """Ids from and to which an account's subscribers are read beside each other."""
+        if only is not None or account["subscribers"] < HALVED_MIN:
+            return [(None, None)]
+        async with storage_errors():
+            middle = await self._pool.fetchval(SQL.middle, account["id"])
+        return [(None, middle), (middle, None)]
+
+    async def _look(
+        self, job: "_Job", only: list[int] | None, bounds: Bounds,
+        progress: Callable[[int], None], *, dry_run: bool,
+    ) -> list[Change]:  # fmt: skip
+        async with transaction(self._pool) as connection:
+            return await job.look(connection, only, bounds, progress, dry_run=dry_run)
+
 
 class _Job:
     """The subscribers of one account, of one kind."""
 
-    def __init__(
-        self, account: str, thresholds: Sequence[int], kind: str, now_ms: int, told: Summary
-    ) -> None:
-        self._account = account
-        self._thresholds = thresholds
+    def __init__(self, account: Any, kind: str, now_ms: int, told: Summary) -> None:
+        self._account = account["id"]
+        self._thresholds = account["alert_thresholds"]
+        zone = account["time_zone"]
+        self._zone = ZONES.index(zone) + 1 if zone in ZONES else None
         self._kind = kind
         self._now_ms = now_ms
         self._told = told
@@ -131,10 +156,10 @@ class _Job:
         self.concerned = array("q")
 
     async def look(
-        self, connection: Connection, only: list[int] | None, progress: Callable[[int], None], *,
-        dry_run: bool,
-    ) -> None:  # fmt: skip
-        """Reads everybody, or only these; a dry run also says what would change."""
+        self, connection: Connection, only: list[int] | None, bounds: Bounds,
+        progress: Callable[[int], None], *, dry_run: bool,
+    ) -> list[Change]:  # fmt: skip
+        """Reads everybody, or only these, within bounds; in a dry run, what would change."""
         others: list[int] = []
         changes: list[Change] = []
 
@@ -150,14 +175,15 @@ class _Job:
                 changes.extend(self._changes(block, places))
             progress(len(block.ids) + len(block.others))
 
-        await self._read(connection, only, see)
+        await self._read(connection, only, see, bounds)
         self.concerned.extend(others)
-        if dry_run:
-            meters = await read(connection, others, self._now_ms, self._kind) if others else {}
-            changes += self._counted(meters.values())
-            rows = await connection.fetch(SQL.open, self._kind, [one.subscriber for one in changes])
-            known = {row["subscriber"] for row in rows}
-            self._note([change for change in changes if change.subscriber not in known])
+        if not dry_run:
+            return []
+        meters = await read(connection, others, self._now_ms, self._kind) if others else {}
+        changes += self._counted(meters.values())
+        rows = await connection.fetch(SQL.open, self._kind, [one.subscriber for one in changes])
+        known = {row["subscriber"] for row in rows}
+        return [change for change in changes if change.subscriber not in known]
 
     async def settle(self, connection: Connection, numbers: Sequence[int]) -> None:
         """Locks some, reads them again and writes them down."""
@@ -179,7 +205,7 @@ class _Job:
             changes += self._counted(meters.values())
         asked_for = [change.subscriber for change in changes]
         begun = await begin(connection, self._kind, asked_for, self._now_ms)
-        self._note([change for change in changes if change.subscriber in begun])
+        self.note([change for change in changes if change.subscriber in begun])
 
     async def _roll(self, connection: Connection, block: Block, places: Sequence[int]) -> list[int]:
         """Writes windows that have followed the written ones; whose have moved otherwise."""
@@ -195,8 +221,9 @@ class _Job:
         return [block.ids[at] for at in places if moved[at] != ends[at] and starts[at] != ends[at]]
 
     async def _read(
-        self, connection: Connection, only: Sequence[int] | None, see: Callable[[Block], None]
-    ) -> None:
+        self, connection: Connection, only: Sequence[int] | None, see: Callable[[Block], None],
+        bounds: Bounds = (None, None),
+    ) -> None:  # fmt: skip
         await connection.execute(SQL.patience)
         found = await connection.fetch(SQL.policies, self._account, self._kind)
         policies = [msgspec.convert(row["policy"], Policy) for row in found]
@@ -214,7 +241,8 @@ class _Job:
 
         await connection.copy_from_query(
             SQL.rows, self._account, self._kind, self._now_ms, SILENCE_MS, only,
-            *_columns(groups), *_columns(own), ZONES, output=take, format="binary",
+            *_columns(groups), *_columns(own), ZONES, self._zone, any(billed), *bounds,
+            output=take, format="binary",
         )  # fmt: skip
         for block in rows.rest():
             see(block)
@@ -243,7 +271,8 @@ class _Job:
             if answers["flags"][at] & quota.SWITCH
         ]  # fmt: skip
 
-    def _note(self, changes: list[Change]) -> None:
+    def note(self, changes: Sequence[Change]) -> None:
+        """Adds to what the job tells."""
         self._told.switched += len(changes)
         self._told.changes += changes[: CHANGES_MAX - len(self._told.changes)]
 

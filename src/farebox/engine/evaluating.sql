@@ -1,16 +1,20 @@
 -- Quotas of many subscribers at once (isp.md 4.3, 4.10).
 
 -- name: patience
--- Lets the statements of this transaction run longer than usual, and join everybody in memory, by
--- several processes where there are any.
+-- Lets the statements of this transaction run longer than usual, and join everybody in memory. What
+-- is read at once is read over connections of its own, each by one process.
 select set_config('statement_timeout', '600s', true), set_config('work_mem', '64MB', true),
-       set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true)
+       set_config('max_parallel_workers_per_gather', '0', true)
 
 -- name: accounts
 -- The account and all below it, with the thresholds of each and the rows of a kind at most.
-select a.id, a.alert_thresholds,
+select a.id, a.alert_thresholds, a.time_zone,
        (select count(*) from isp.subscriber s where s.account = a.id) as subscribers
   from isp.account a where a.id in (select isp.subtree($1)) order by a.id
+
+-- name: middle
+-- An id with about half of an account's subscribers below it.
+select (min(id) + max(id)) / 2 from isp.subscriber where account = $1
 
 -- name: policies
 -- The policies of a kind ($2) that subscribers of an account ($1) can be under: those of groups,
@@ -27,17 +31,22 @@ select distinct null::bigint, o.policy
 -- ($5); a session counts as open for so long after it was heard of ($4). Every column but the first
 -- has eight bytes and none is null, so that all rows are equally long. Policies of groups ($6 to
 -- $8: group, place, whether windows are billing cycles), of subscribers ($9 to $11) and zones ($12)
--- are told by their places. Bits of the first: 1 the row is settled and its cycle still lasts,
--- 4 active, 8 online, 16 in a billing cycle.
-select ((r.is_settled and coalesce(g.place, o.place) is not null and z.place is not null
+-- are told by their places; $13 is that of the account's zone. Only where a policy has windows that
+-- are cycles ($14) are these looked up. Ids are from $15 to below $16, where these are given. Bits
+-- of the first: 1 the row is settled and its cycle still lasts, 4 active, 8 online, 16 in a billing
+-- cycle.
+select ((r.is_settled and coalesce(g.place, o.place) is not null
+          and case when r.own_zone is null then $13::bigint else z.place end is not null
           and (c.end_ms is null or $3 < c.end_ms or r.expires_at_ms <= c.end_ms
                or r.status <> 'active' or c.reset_type not in ('monthly', 'weekly', 'daily')))
          is true)::int::int2
          + (4 * (r.status = 'active')::int + 8 * (n.subscriber is not null)::int
          + 16 * (c.start_ms is not null)::int)::int2,
-       r.subscriber, coalesce(coalesce(g.place, o.place) * 1024 + z.place, 0), coalesce(r.topup, 0),
-       coalesce(r.carried, 0), coalesce(r.upload, 0), coalesce(r.download, 0),
-       coalesce(r.window_start_ms, 0), coalesce(r.window_end_ms, 0),
+       r.subscriber,
+       coalesce(coalesce(g.place, o.place) * 1024
+         + case when r.own_zone is null then $13::bigint else z.place end, 0),
+       coalesce(r.topup, 0), coalesce(r.carried, 0), coalesce(r.upload, 0),
+       coalesce(r.download, 0), coalesce(r.window_start_ms, 0), coalesce(r.window_end_ms, 0),
        case when n.least = n.most then n.most else 0 end, coalesce(c.start_ms, 0),
        case when c.start_ms is null then 0 else coalesce(c.end_ms, 9223372036854775807) end,
        coalesce(r.expires_at_ms, 9223372036854775807)
@@ -46,7 +55,7 @@ select ((r.is_settled and coalesce(g.place, o.place) is not null and z.place is 
     on g.user_group = r.user_group and r.own_policy is null
   left join unnest($9::jsonb[], $10::bigint[], $11::bool[]) as o(policy, place, is_billed)
     on o.policy = r.own_policy
-  left join unnest($12::text[]) with ordinality as z(zone, place) on z.zone = r.zone
+  left join unnest($12::text[]) with ordinality as z(zone, place) on z.zone = r.own_zone
   left join (
     select subscriber,
            min(case $2 when 'bandwidth' then applied_template else applied_attributes end) as least,
@@ -54,13 +63,18 @@ select ((r.is_settled and coalesce(g.place, o.place) is not null and z.place is 
       from isp.session
      where stopped_at_ms is null and updated_at_ms >= $3::bigint - $4::bigint
        and ($5::bigint[] is null or subscriber = any($5::bigint[]))
+       and ($15::bigint is null or subscriber >= $15::bigint)
+       and ($16::bigint is null or subscriber < $16::bigint)
      group by subscriber) n on n.subscriber = r.subscriber
   left join lateral (
     select start_ms, end_ms, reset_type from isp.cycle
-     where coalesce(g.is_billed, o.is_billed) and subscriber = r.subscriber and start_ms <= $3
+     where $14::bool and coalesce(g.is_billed, o.is_billed) and subscriber = r.subscriber
+       and start_ms <= $3
      order by start_ms desc limit 1) c on true
  where r.account = $1 and r.kind = $2 and r.status <> 'deleted'
    and ($5::bigint[] is null or r.subscriber = any($5::bigint[]))
+   and ($15::bigint is null or r.subscriber >= $15::bigint)
+   and ($16::bigint is null or r.subscriber < $16::bigint)
 
 -- name: lock
 -- Subscribers in the order of their ids.
