@@ -167,6 +167,12 @@ def number_of(given: object) -> int | None:
     return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII) else None
 
 
+def _channel_number(given: object) -> int | None:
+    """A channel's number; what no column can hold is no channel's."""
+    number = number_of(given)
+    return number if number is not None and number < 2**31 else None
+
+
 def _folded(given: object) -> str | None:
     """An external id as it is compared; none for the empty text."""
     return (given.strip().lower() or None) if isinstance(given, str) else None
@@ -198,7 +204,7 @@ async def _tariff_leaves(connection: Connection, key: int) -> None:
 
 KINDS: Final = (
     Provisioned(
-        path="channels", resource=CHANNEL, key="number", folded=number_of, found=SQL.by_number,
+        path="channels", resource=CHANNEL, key="number", folded=_channel_number, found=SQL.by_number,
         leave=_channel_leaves,
     ),
     Provisioned(path="contents", resource=CONTENT, leave=_content_leaves),
