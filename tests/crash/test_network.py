@@ -73,7 +73,7 @@ async def test_switches_outlive_the_server(folder: Path) -> None:
                 return bool(await pool.fetchval(SQL.left) == 0)
 
             await until(is_done)
-            seen = await check_servers(servers, SWITCHES)
+            seen = await check_servers(servers, SWITCHES, 1 + len(DEATHS))
             assert SWITCHES <= seen["requests"] == SWITCHES + seen["again"]
             figures = await pool.fetchrow(SQL.figures, fast)
             assert (SWITCHES, 0, 0, SWITCHES, 0) == tuple(figures)[:5]
