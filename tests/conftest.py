@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from farebox.storage.embedded import installations
 from farebox.storage.pool import Pool, open_pool
@@ -21,6 +22,11 @@ from tests.clocks import SettableClock
 from tests.documented import DOCUMENTED
 from tests.outbound import freeradius
 from tests.servers import STOCKED, Databases, PostgreSQL, Redis, redis_program
+
+# How fast examples are made up is the machine's affair: the first text on a fresh one waits for the
+# tables of all characters.
+settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 _POSTGRESQL = pytest.StashKey[PostgreSQL]()
 _SEED = pytest.StashKey[int]()

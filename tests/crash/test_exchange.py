@@ -121,7 +121,9 @@ async def test_a_killed_server_imports_all_or_nothing(
             found = await stored(pool, code)
             assert found in ((NOTHING, WHOLE) if ends is None else (WHOLE,))
             await server.start()
-            assert await bring(one, code) in ({"inserted"}, {"unchanged"})
+            # Who was answered just before the kill still has a connection to the dead server.
+            told = await bring(one, code) or await bring(one, code)
+            assert told in ({"inserted"}, {"unchanged"})
             assert WHOLE == await stored(pool, code)
         enough.set()
         acknowledged = await reporting
