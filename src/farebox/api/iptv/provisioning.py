@@ -204,8 +204,8 @@ async def _tariff_leaves(connection: Connection, key: int) -> None:
 
 KINDS: Final = (
     Provisioned(
-        path="channels", resource=CHANNEL, key="number", folded=_channel_number, found=SQL.by_number,
-        leave=_channel_leaves,
+        path="channels", resource=CHANNEL, key="number", folded=_channel_number,
+        found=SQL.by_number, leave=_channel_leaves,
     ),
     Provisioned(path="contents", resource=CONTENT, leave=_content_leaves),
     Provisioned(
