@@ -105,6 +105,8 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({"accounts": [{"password": "x"}] * 501}, "Too many passwords"),
     ({"contents": [{"type": "x", "name": "x"}]}, "Not valid contents[0].type: Not valid type"),
     ({"channels": [{"id": 900, "number": 900}]}, "Not valid channels[0].name: name required"),
+    ({"contents": [{"id": None, "type": "video", "name": "x"}]},
+     "Not valid contents[0].id: Not valid id"),
     ({"channels": [{"number": 2**31, "name": "x"}]},
      "Not valid channels[0].number: Not valid number"),
     ({"channels": [{"id": 900, "name": "x", "number": 1}]},

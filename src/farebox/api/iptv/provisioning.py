@@ -79,8 +79,8 @@ def values_of(resource: Resource, given: Given, *, creating: bool) -> dict[str, 
 
 
 def checked(field: Field, value: object) -> Any:
-    """A value that a field may have."""
-    if value is None and field.kind.is_integer and field.default is None and field.write[0] == "O":
+    """A value that a field may have; a number that may change may also be taken away."""
+    if value is None and field.kind.is_integer and field.default is None and field.write == "OO":
         return None
     try:
         read: Any = field.kind.read(value) if field.kind.read else value
