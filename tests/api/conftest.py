@@ -20,6 +20,7 @@ from farebox.api.services import Services
 from farebox.app import assemble, open_services
 from farebox.demo import DEVICE, DEVICE_KEY, PASSWORDS
 from farebox.settings import from_environment
+from farebox.storage.joining import joined
 from farebox.web import ASGI
 from tests.api.standing import behind
 from tests.clocks import SettableClock
@@ -72,6 +73,18 @@ class Api:
     client: httpx.AsyncClient
     services: Services
     clock: SettableClock
+
+    @asynccontextmanager
+    async def taken_back(self) -> AsyncIterator[Any]:
+        """One transaction around all calls inside the block, undone at its end."""
+        async with self.services.pool.acquire() as connection:
+            around = connection.transaction()
+            await around.start()
+            try:
+                with joined(connection):
+                    yield connection
+            finally:
+                await around.rollback()
 
     @property
     def nobody(self) -> Caller:

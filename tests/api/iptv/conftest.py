@@ -17,7 +17,6 @@ import pytest
 from farebox.app import assemble, open_services
 from farebox.demo_portal import PASSWORDS, load_portal
 from farebox.settings import from_environment
-from farebox.storage.joining import joined
 from tests.api.conftest import Api
 from tests.api.standing import behind
 from tests.clocks import SettableClock
@@ -45,14 +44,8 @@ class Portal:
         changed = msgspec.structs.replace(kept.policy, **policy)
         services.portal = msgspec.structs.replace(kept, policy=changed)
         try:
-            async with services.pool.acquire() as connection:
-                around = connection.transaction()
-                await around.start()
-                try:
-                    with joined(connection):
-                        yield connection
-                finally:
-                    await around.rollback()
+            async with self.api.taken_back() as connection:
+                yield connection
         finally:
             services.portal = kept
 

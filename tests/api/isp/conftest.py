@@ -18,7 +18,6 @@ from farebox.app import assemble, open_services
 from farebox.demo_provider import FIXTURE, KEYS, load_provider
 from farebox.outbound.simulators import BEHAVIOURS, Simulators
 from farebox.settings import from_environment
-from farebox.storage.joining import joined
 from tests.api.conftest import Api
 from tests.api.isp.basic import basic
 from tests.api.standing import behind
@@ -42,15 +41,11 @@ class Provider:
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Any]:
         """The fixture, whatever happens inside the block."""
-        async with self.api.services.pool.acquire() as connection:
-            around = connection.transaction()
-            await around.start()
-            try:
-                with joined(connection):
-                    yield connection
-            finally:
-                await around.rollback()
-                self.simulators.behaviour.update(BEHAVIOURS)
+        try:
+            async with self.api.taken_back() as connection:
+                yield connection
+        finally:
+            self.simulators.behaviour.update(BEHAVIOURS)
 
     async def call(
         self, method: str, path: str, *, cred: str = "t-test", **more: Any

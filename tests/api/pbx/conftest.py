@@ -16,7 +16,6 @@ import pytest
 from farebox.app import assemble, open_services
 from farebox.demo_exchange import PASSWORDS, load_exchange
 from farebox.settings import from_environment
-from farebox.storage.joining import joined
 from tests.api.conftest import Api
 from tests.api.standing import behind
 from tests.clocks import SettableClock
@@ -40,14 +39,8 @@ class Exchange:
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Any]:
         """The fixture, whatever happens inside the block."""
-        async with self.api.services.pool.acquire() as connection:
-            around = connection.transaction()
-            await around.start()
-            try:
-                with joined(connection):
-                    yield connection
-            finally:
-                await around.rollback()
+        async with self.api.taken_back() as connection:
+            yield connection
 
     async def call(self, method: str, path: str, by: str = "admin", **more: Any) -> httpx.Response:
         """One request as a user of the fixture, `name:password`, or nobody for ""."""
