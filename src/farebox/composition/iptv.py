@@ -34,9 +34,14 @@ async def compose(ground: Ground) -> Part:
     )  # fmt: skip
     ground.stack.callback(made.passwords.close)
     ground.stack.push_async_callback(made.sightings.close)
+
+    def hear(named: str) -> None:
+        made.polls.wake(named)
+        made.events.hear(named)
+
     return Part(
         slots={"portal": made},
         chores={"boxes": (SWEEP_S, made.boxes.sweep)},
-        heard={CHANNEL: made.polls.wake},
+        heard={CHANNEL: hear},
         running={"sightings": made.sightings.run},
     )

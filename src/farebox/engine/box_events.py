@@ -23,6 +23,8 @@ KEPT_MS: Final = 7 * 86_400_000
 MESSAGE_TTL_S: Final = 604_800
 # A notification names so many accounts; of more it says only that there are some.
 _NAMED_MAX: Final = 100
+# So many full queues are shortened at once.
+_FULL_MAX: Final = 1000
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ class Events:
         self._short_s = 2 * watchdog_s
         # Events that this process has ended because their queue was full.
         self.given_way = 0
+        # Whether everybody was told something since queues were counted; before it nobody knows.
+        self._may_be_full = True
 
     async def queue(
         self, connection: Connection, accounts: Sequence[int] | None, event: Event
@@ -95,6 +99,10 @@ class Events:
         named = ",".join(map(str, ids or ())) if is_named else "*"
         await connection.execute(SQL.wake, CHANNEL, named)
 
+    def hear(self, named: str) -> None:
+        """Some server has queued events: for everybody, or it may have, unless they are named."""
+        self._may_be_full = self._may_be_full or named in ("", "*")
+
     async def broadcast(self, accounts: Sequence[int] | None, event: Event) -> None:
         """The same in a transaction of its own."""
         async with transaction(self._pool) as connection:
@@ -113,11 +121,23 @@ class Events:
 
     async def tidy(self) -> None:
         """Shortens queues that broadcasts have filled, and forgets what ended long ago."""
-        now_ms = self._clock()
+        if self._may_be_full:
+            self._may_be_full = False
+            try:
+                self._may_be_full = await self._shorten()
+            except BaseException:
+                self._may_be_full = True
+                raise
+        async with storage_errors():
+            await self._pool.execute(SQL.forget, self._clock() - KEPT_MS)
+
+    async def _shorten(self) -> bool:
+        """Shortens what is too long, and whether there may be more of it."""
         async with transaction(self._pool) as connection:
-            full = await connection.fetch(SQL.full, LIVE_MAX)
+            now_ms = self._clock()
+            full = await connection.fetch(SQL.full, LIVE_MAX, now_ms, _FULL_MAX)
             await self._trim(connection, [row["account"] for row in full], now_ms)
-            await connection.execute(SQL.forget, now_ms - KEPT_MS)
+        return len(full) == _FULL_MAX or self._may_be_full
 
     async def _trim(self, connection: Connection, accounts: Sequence[int], now_ms: int) -> None:
         """Shortens queues."""

@@ -33,9 +33,10 @@ update iptv.event e set ended_at_ms = $2, expires_at_ms = $2
 returning e.id
 
 -- name: full
--- Queues that are too long.
-select account from iptv.event where ended_at_ms is null
- group by account having count(*) > $1 limit 1000
+-- Queues that are too long, some of them. All that lives is counted, which after a broadcast is no
+-- more work than the broadcast was.
+select account from iptv.event where ended_at_ms is null and expires_at_ms > $2
+ group by account having count(*) > $1 limit $3
 
 -- name: forget
 -- What ended or expired long ago.

@@ -161,7 +161,7 @@ class Polls:
         """What polls with these tokens answer; nothing for those that are nobody's."""
         tokens, shown = [one[0] for one in asked], [one[1] for one in asked]
         async with storage_errors():
-            rows = await self._pool.fetch(SQL.look, tokens, self._clock(), shown, self._is_billing)
+            rows = await self._pool.fetch(SQL.look, tokens, shown, self._clock(), self._is_billing)
         by_place = {row["place"]: row for row in rows}
         return [by_place.get(place) for place in range(1, len(asked) + 1)]
 

@@ -32,35 +32,12 @@ update iptv.account
 select id from iptv.account where token_hash = $1 and token_expires_at_ms > $2
 
 -- name: look
--- What polls answer: the head of the queue, unless the box shows it already. Whether something is
--- due to the account, which has to be written first.
-select w.place, a.id, a.status, a.additional_services_on, a.restricted, a.disabled, a.ip, a.version,
-       (coalesce(a.tariff_expires_at_ms <= $2, false)
-        or ($4 and a.end_at_ms is not null and a.end_at_ms <= $2
-            and a.ended_by_ms is distinct from a.end_at_ms)
-        or exists (select from iptv.package_subscription s
-                    where s.account = a.id and s.expires_at_ms <= $2)) as is_due,
-       q.msgs, h.id as event_id, h.event, h.msg, h.param1, h.need_confirm, h.reboot_after_ok,
-       h.auto_hide_timeout, h.created_at_ms
-  from unnest($1::bytea[], $3::bigint[]) with ordinality w (token, shown, place)
-  join iptv.account a on a.token_hash = w.token and a.token_expires_at_ms > $2
- cross join lateral (
-   select count(*) as msgs, (array_agg(e.id order by e.priority, e.id))[1] as head
-     from iptv.event e
-    where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > $2) q
-  left join iptv.event h on h.id = q.head and h.id <> w.shown
+-- What polls with these tokens, of boxes that show these events, answer.
+select * from iptv.look($1, $2, $3, $4)
 
 -- name: take
--- Events are given to boxes; what needs no confirmation has ended by that. Of polls that come at
--- once, one gets it.
-update iptv.event e
-   set sent_at_ms = coalesce(e.sent_at_ms, $2),
-       ended_at_ms = case when e.need_confirm then null else $2::bigint end
-  from (select id from iptv.event
-         where id = any($1::bigint[]) and ended_at_ms is null and expires_at_ms > $2
-         order by id for update) l
- where e.id = l.id
-returning e.id
+-- Which of these events are given to the boxes that ask for them.
+select t.id from iptv.take($1, $2) as t (id)
 
 -- name: confirm
 -- Ends an event of a box; one that has ended stays as it is.

@@ -1,6 +1,7 @@
 """Polls of boxes: when they were seen, who gets an event, who may sign in (iptv.md 3.13, 4.2)."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import pytest
@@ -83,6 +84,52 @@ def test_one_of_many_polls_gets_an_event(portal: Portal) -> None:
         events = [one["id"] for one in told if "id" in one]
         assert (5, 5) == (len(events), len({*events}))
         assert 0 == (await ask(portal, token))["msgs"]
+
+    portal.run(run())
+
+
+def test_polls_find_events_in_an_index(portal: Portal) -> None:
+    """No poll reads a queue from one end to the other, though it was planned while there was none.
+
+    What a broadcast is writing cannot be seen yet, but would be read, once for every box.
+    """
+
+    async def run() -> None:
+        pool, token = portal.api.services.pool, await signed_in(portal, M1, ONE)
+        await pool.execute("delete from iptv.event")
+        await pool.execute("vacuum analyze iptv.event")
+        asked = ([hashlib.sha256(token.encode()).digest()], [0], portal.clock(), False)
+        read = "select pg_stat_get_xact_numscans('iptv.event'::regclass)"
+        async with pool.acquire() as connection, connection.transaction():
+            before = await connection.fetchval(read)
+            for _ in range(3):
+                assert 1 == len(await connection.fetch("select iptv.look($1, $2, $3, $4)", *asked))
+                await connection.execute("select iptv.take(array[1, 2], $1)", portal.clock())
+            assert before == await connection.fetchval(read)
+
+    portal.run(run())
+
+
+@pytest.mark.parametrize(
+    ("named", "live"), [("", 1000), ("*", 1000), ("1,2", 1002)], ids=["lost", "all", "some"]
+)
+def test_queues_are_counted_after_a_broadcast(named: str, live: int, portal: Portal) -> None:
+    """Queues are looked through for full ones once, and again when everybody may have been told."""
+
+    async def run() -> None:
+        events = portal.api.services.portal.events
+        async with portal.fresh() as connection:
+            await events.tidy()
+            await connection.execute(
+                "insert into iptv.event (account, event, priority, created_at_ms, expires_at_ms)"
+                " select 1, 'reboot', 1, $1::bigint, $1 + 60000 from generate_series(1, 1002)",
+                portal.clock(),
+            )
+            await events.tidy()
+            events.hear(named)
+            await events.tidy()
+            left = "select count(*) from iptv.event where account = 1 and ended_at_ms is null"
+            assert live == await connection.fetchval(left)
 
     portal.run(run())
 
