@@ -18,13 +18,15 @@ with speeds as (
 insert into isp.admin (id, account, username) values (1, 'crowd', 'collector')
 
 -- name: crowd
--- Subscribers.
+-- Subscribers who have come, and were last changed, in the course of a year.
 insert into isp.subscriber
   (id, account, username, user_group, group_since_ms, name, last_name, phone, email,
-   address_line1, activated_at_ms, created_at_ms, updated_at_ms)
+   address_line1, activated_at_ms, created_at_ms, updated_at_ms, expires_at_ms)
 select n, 'crowd', 'user' || n, 1 + n % 10, $2, 'Name ' || n, 'Surname', '555' || n,
-       'user' || n || '@example.test', n || ' Long Street', $2, $2, $2
-  from generate_series(1, $1::int) n
+       'user' || n || '@example.test', n || ' Long Street', c.at_ms, c.at_ms, c.at_ms + n,
+       $2 + (n * 6007 % 31536000) * 1000
+  from generate_series(1, $1::bigint) n
+  cross join lateral (select $2::bigint - (n * 7919 % 31536000) * 1000 as at_ms) c
 
 -- name: belongings
 -- What each of them has.
@@ -33,6 +35,14 @@ with states as (
     (subscriber, kind, window_start_ms, window_end_ms, upload, download, policy, effective_from_ms)
   select id, 'bandwidth', $1::bigint - 864000000, $1::bigint + 864000000, id * 10, id * 100, $2, $1
     from isp.subscriber
+), cycles as (
+  insert into isp.cycle (subscriber, start_ms, end_ms, reset_type, anchor_ms, upload, download)
+  select id, $1 - id % 20 * 86400000, $1 + (30 - id % 20) * 86400000, 'monthly',
+         $1 - id % 20 * 86400000, id * 10, id * 100
+    from isp.subscriber
+), addresses as (
+  insert into isp.static_address (account, subscriber, ip)
+  select 'crowd', id, '10.0.0.0'::inet + id from isp.subscriber where id % 5 = 0 order by id
 ), homes as (
   insert into isp.location (subscriber, latitude, longitude, area)
   select id, '13.0', '80.2', nullif(id % 21, 0) from isp.subscriber

@@ -57,6 +57,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             return download
         return max(upload, download) if self.mode == "uploadDownload" else upload + download
 
+    def effective(self, carried: int, topup: int) -> int:
+        """What may be used in a window before the second choice applies; 0 without a quota."""
+        return 0 if self.mode == "always" else max(0, self.limit + carried + topup)
+
 
 class Span(msgspec.Struct, frozen=True):
     """A window and the boundary before it."""
@@ -117,7 +121,7 @@ def evaluate(
     current, before = _rolled(policy, usage, standing, now_ms, span, bill)
     used = policy.metric(current.upload, current.download)
     is_always = policy.mode == "always"
-    effective = 0 if is_always else max(0, policy.limit + current.carried + current.topup)
+    effective = policy.effective(current.carried, current.topup)
     is_over = not is_always and used > effective
     active = policy.second if is_over else policy.first
     levels = [used >= _share(effective, percent) for percent in standing.thresholds]

@@ -6,6 +6,7 @@ the first of the two. Stepping keeps the wall time; a day that a month lacks bec
 
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from farebox.domain.instants import Moment, to_ms
@@ -14,6 +15,8 @@ from farebox.domain.windows import zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
+_DAY_S = 86_400
+_WALL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock's, without a zone
 
 
 def local(instant_ms: int, zone_name: str) -> datetime:
@@ -23,7 +26,24 @@ def local(instant_ms: int, zone_name: str) -> datetime:
 
 def text(instant_ms: int, zone_name: str) -> str:
     """`2019-02-06 07:06:17`."""
-    return local(instant_ms, zone_name).isoformat(" ", "seconds")
+    second = instant_ms // 1000
+    offset_s = _offset_s(zone_name, second // _DAY_S)
+    if offset_s is None:
+        return local(instant_ms, zone_name).isoformat(" ", "seconds")
+    return (_WALL_EPOCH + timedelta(0, second + offset_s)).isoformat(" ")
+
+
+@lru_cache(maxsize=1 << 14)
+def _offset_s(zone_name: str, day: int) -> int | None:
+    """How far ahead of UTC a zone is on all of a day of UTC; None where clocks change in it.
+
+    No zone has ever changed its clocks twice within two days.
+    """
+    first, last = (
+        datetime.fromtimestamp(day * _DAY_S + second, zone(zone_name)).utcoffset()
+        for second in (0, _DAY_S - 1)
+    )
+    return first // _SECOND if first is not None and first == last else None
 
 
 def optional_text(instant_ms: int | None, zone_name: str) -> str | None:

@@ -119,7 +119,7 @@ def _tally(row: Any, turns: Sequence[Any], now_ms: int, begun_ms: int, sums: "_S
     present = msgspec.convert(row["policy"], Policy)
     tally = Tally(
         policy=present, zone=row["zone"], since_ms=row["since_ms"],
-        created_ms=row["created_at_ms"], standing=_standing(row), cycle=_cycle(row),
+        created_ms=row["created_at_ms"], standing=_standing(row), cycle=cycle_of(row),
         usage=Usage(start_ms=0, end_ms=1),
     )  # fmt: skip
     if row["window_start_ms"] is None:
@@ -175,7 +175,7 @@ def _standing(row: Any) -> Standing:
     )  # fmt: skip
 
 
-def _cycle(row: Any) -> Cycle:
+def cycle_of(row: Any) -> Cycle:
     """The billing cycle that was written down last."""
     if row["cycle_type"] is None:
         return Cycle(reset_type=row["billing_reset_type"])

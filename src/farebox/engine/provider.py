@@ -25,6 +25,7 @@ from farebox.engine.notices import Notices
 from farebox.engine.overriding import Overrides
 from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.renewals import Renewals
+from farebox.engine.roster import Roster
 from farebox.engine.sealing import Sealer
 from farebox.engine.subscribers import Subscribers
 from farebox.engine.telling import DELAYS_MS, Telling
@@ -51,6 +52,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     areas: Areas
     groups: Groups
     subscribers: Subscribers
+    roster: Roster
     metering: Metering
     evaluating: Evaluating
     collecting: Collecting
@@ -100,6 +102,7 @@ def build(
     failures = Restraint(attempts("isp-credential", FAILURES))
     limits = Limits(attempts)
     metering = Metering(pool, clock)
+    subscribers = Subscribers(pool, clock)
     passwords = KeptPasswords(pool, clock, sealer, limits)
     notices = Notices(pool, clock, moving, sealer, sms, ports, Reach(networks, targets))
     credentials = Credentials(pool, clock, sealer, failures)
@@ -112,7 +115,8 @@ def build(
         audit=Audit(pool, clock),
         areas=Areas(pool, clock),
         groups=Groups(pool, clock),
-        subscribers=Subscribers(pool, clock),
+        subscribers=subscribers,
+        roster=Roster(pool, clock, subscribers, metering),
         metering=metering,
         evaluating=Evaluating(pool, clock),
         collecting=Collecting(pool, clock),

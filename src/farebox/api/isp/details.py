@@ -16,8 +16,10 @@ from farebox.api.isp.kinds import ID, PHONE, choice, text
 from farebox.api.isp.listing import PAGING, listed
 from farebox.api.isp.wire import U1, U3, U13, Data, Listed, user
 from farebox.domain import wall_clocks
+from farebox.domain.cycles import Cycle
 from farebox.domain.errors import InvalidError
 from farebox.engine.metering import Meter, rate_limit
+from farebox.engine.roster import Entry
 
 # What is common to the three forms of the block.
 Block = dict[str, Any]
@@ -25,25 +27,28 @@ _LOCATION: Final = ("latitude", "longitude")
 _PLACES: Final = ("area", "street", "block")
 
 
-def _amounts(meter: Meter) -> Block:
-    upload, download = meter.cycle.upload, meter.cycle.download
+def _amounts(cycle: Cycle, zone: str) -> Block:
     return {
-        "billingStartDate": wall_clocks.optional_text(meter.cycle.start_ms, meter.zone),
-        "billingEndDate": wall_clocks.optional_text(meter.cycle.end_ms, meter.zone),
-        "uploadDataUsage": str(upload),
-        "downloadDataUsage": str(download),
-        "totalDataUsage": upload + download,
+        "billingStartDate": wall_clocks.optional_text(cycle.start_ms, zone),
+        "billingEndDate": wall_clocks.optional_text(cycle.end_ms, zone),
+        "uploadDataUsage": str(cycle.upload),
+        "downloadDataUsage": str(cycle.download),
+        "totalDataUsage": cycle.upload + cycle.download,
     }
 
 
-def _quota(meter: Meter) -> Block:
-    is_always = meter.policy.mode == "always"
+def _quota(cycle: Cycle, zone: str, used: int, effective: int) -> Block:
     return {
-        "billingResetType": meter.cycle.reset_type,
-        **_amounts(meter),
-        "usedBandwidthQuota": 0 if is_always else meter.verdict.used,
-        "totalBandwidthQuota": meter.verdict.effective,
+        "billingResetType": cycle.reset_type,
+        **_amounts(cycle, zone),
+        "usedBandwidthQuota": used,
+        "totalBandwidthQuota": effective,
     }
+
+
+def _used(meter: Meter) -> tuple[int, int]:
+    """What counts of the quota, and the quota; both 0 where there is none."""
+    return 0 if meter.policy.mode == "always" else meter.verdict.used, meter.verdict.effective
 
 
 def _template(meter: Meter, templates: dict[int, Any]) -> Block:
@@ -71,7 +76,7 @@ async def get_details(call: Call) -> Answer:
     templates = await provider.metering.templates([meter.verdict.active])
     used = {
         **_template(meter, templates),
-        **_amounts(meter),
+        **_amounts(meter.cycle, meter.zone),
         "dataLimit": str(meter.verdict.effective),
     }
     return data([
@@ -84,22 +89,22 @@ async def get_details(call: Call) -> Answer:
 
 async def get_all(call: Call) -> Answer:
     """Everybody, each as a list of user, usage and fixed addresses."""
-    provider = call.services.provider
 
-    async def fetch(after: int, most: int) -> Sequence[Any]:
-        rows = await provider.subscribers.all(call.account.id, after, most)
-        meters = await provider.metering.read([row["id"] for row in rows])
-        return [(row, meters[row["id"]]) for row in rows]
+    roster = call.services.provider.roster
 
-    def render(found: tuple[Any, Meter]) -> list[Block]:
-        row, meter = found
+    async def fetch(after: int, most: int) -> Sequence[Entry]:
+        part: list[Entry] = await roster.part(call.account.id, after, most)
+        return part
+
+    def render(one: Entry) -> list[Block]:
+        zone = one.row["time_zone"]
         return [
-            {"User": user(row, U3)},
-            {"currentBillingCycleUsage": _quota(meter)},
-            {"staticIpMac": row["static"]},
+            {"User": user(one.row, U3)},
+            {"currentBillingCycleUsage": _quota(one.cycle, zone, one.used, one.effective)},
+            {"staticIpMac": one.row["static"]},
         ]
 
-    answer: Answer = await listed(call, fetch, render, key=lambda found: found[0]["id"])
+    answer: Answer = await listed(call, fetch, render, key=lambda one: one.row["id"])
     return answer
 
 
@@ -125,7 +130,7 @@ async def get_user_from_all_accounts(call: Call) -> Answer:
             {"currentBillingCycleUsage": {
                 **_template(meter, templates),
                 "bandwidthTemplateMikrotik": rate_limit(limit) if limit else "",
-                **_quota(meter),
+                **_quota(meter.cycle, meter.zone, *_used(meter)),
             }},
             {"staticIpMac": row["static"]},
         ]  # fmt: skip

@@ -1,10 +1,12 @@
 """Lists of the provider's API: whole by default, in pages where `limit` is given (isp.md 1.5).
 
 Rows are read in bounded parts, in the order of their ids; a list that is not short is sent while it
-is read, so memory does not grow with it. Each part is a snapshot of its own, and no connection is
-held while a slow client reads. Lists by area go through the areas, then those without one.
+is read, one part ahead, so memory does not grow with it. Each part is a snapshot of its own, and no
+connection is held while a slow client reads. Lists by area go through the areas, then those without
+one.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -57,8 +59,8 @@ async def listed(
         return await sent(_parts(fetch, render, key, after, between))
     rows = await fetch(after, limit + 1)
     more = {"X-Next-After-Id": str(key(rows[limit - 1]))} if len(rows) > limit else {}
-    body = b",".join(_encode(render(row)) for row in rows[:limit]).join(between)
-    return _answer(body, JSON, more)
+    before, behind = between
+    return _answer(before + _joined(render, rows[:limit]) + behind, JSON, more)
 
 
 async def listed_by_area(
@@ -97,6 +99,11 @@ async def sent(
     return _answer(bytes(begun), media_type, headers)
 
 
+def _joined(render: Render, rows: Sequence[Any]) -> bytes:
+    """Rows as members of a list, without its brackets."""
+    return _encode([render(row) for row in rows])[1:-1]
+
+
 def _answer(body: bytes, media_type: str, headers: Mapping[str, str] | None) -> Answer:
     return Answer(body, headers={**UNKEPT, **(headers or {})}, media_type=media_type)
 
@@ -108,12 +115,18 @@ async def _continued(begun: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator
 
 
 async def rows_after(fetch: Fetch, key: Key, after: int) -> AsyncIterator[Sequence[Any]]:
-    """All rows after an id, in parts."""
-    while rows := await fetch(after, PART):
-        yield rows
+    """All rows after an id, in parts; once a part is asked for, the one after it is being read."""
+    rows = await fetch(after, PART)
+    while rows:
         if len(rows) < PART:
+            yield rows
             return
-        after = key(rows[-1])
+        ahead = asyncio.ensure_future(fetch(key(rows[-1]), PART))
+        try:
+            yield rows
+            rows = await ahead
+        finally:
+            ahead.cancel()
 
 
 async def _parts(
@@ -121,7 +134,7 @@ async def _parts(
 ) -> AsyncIterator[bytes]:
     before = between[0]
     async for rows in rows_after(fetch, key, after):
-        yield before + b",".join(_encode(render(row)) for row in rows)
+        yield before + _joined(render, rows)
         before = b","
     yield (b"" if before == b"," else before) + between[1]
 
@@ -134,7 +147,7 @@ async def _groups(
     for place in places:
         before = group
         async for rows in rows_after(partial(fetch, place), key, after):
-            yield before + b",".join(_encode(render(row)) for row in rows)
+            yield before + _joined(render, rows)
             before, group = b",", b",["
         if before == b",":
             yield b"]"

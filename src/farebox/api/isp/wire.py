@@ -4,8 +4,10 @@ A view of a subscriber is a tuple of names in the document's order; its type for
 and its values both follow from it. Nothing is checked here.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -64,46 +66,54 @@ class Found(msgspec.Struct):
 # Subscribers
 
 
-def _when(name: str) -> Any:
-    return lambda row: wall_clocks.text(row[name], row["time_zone"])
+# A value as it lies in the row, and the row, to the value on the wire.
+Spell = Callable[[Any, Any], Any]
 
 
-def _text(name: str) -> Any:
-    return lambda row: row[name]
+class Field(NamedTuple):
+    """A field of a view: its type, the column it is made of, and how, where it is another value."""
+
+    type: Any
+    column: str
+    spell: Spell | None = None
 
 
-def _expiry(row: Any) -> str:
-    at_ms = row["expires_at_ms"]
+def _when(column: str) -> Field:
+    return Field(str, column, lambda at_ms, row: wall_clocks.text(at_ms, row["time_zone"]))
+
+
+def _expiry(at_ms: int | None, row: Any) -> str:
     return NO_EXPIRY if at_ms is None else wall_clocks.text(at_ms, row["time_zone"])
 
 
-# The document's name of a field: its type and how a row has it.
-FIELDS: Final[Mapping[str, tuple[Any, Any]]] = {
-    "id": (str, lambda row: str(row["id"])),
-    "username": (str, _text("username")),
-    "account_id": (str, _text("account")),
-    "groupId": (str, lambda row: str(row["user_group"])),
-    "group_name": (str, _text("group_name")),
-    "status": (str, _text("status")),
-    "address": (
-        str,
-        lambda row: (
-            row["address_line1"] + row["address_line2"]
-            if row["address"] is None
-            else row["address"]
-        ),
-    ),
-    "activationTime": (str, _when("activated_at_ms")),
-    "createdTime": (str, _when("created_at_ms")),
-    "modified": (str, _when("updated_at_ms")),
-    "expirationTime": (str, _expiry),
-    "installationTime": (str, lambda row: str(row["installed_on"] or NO_DAY)),
-    "timezone": (str, _text("time_zone")),
-    "billing_id": (str | None, _text("billing_id")),
-    "company_name": (str | None, _text("company_name")),
-    "staticIp": (list[dict[str, str | None]], lambda row: row["static"]),
+def _address(address: str | None, row: Any) -> str:
+    return row["address_line1"] + row["address_line2"] if address is None else address
+
+
+def _number(value: int, _: Any) -> str:
+    return str(value)
+
+
+# By the document's name.
+FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(str, "id", _number),
+    "username": Field(str, "username"),
+    "account_id": Field(str, "account"),
+    "groupId": Field(str, "user_group", _number),
+    "group_name": Field(str, "group_name"),
+    "status": Field(str, "status"),
+    "address": Field(str, "address", _address),
+    "activationTime": _when("activated_at_ms"),
+    "createdTime": _when("created_at_ms"),
+    "modified": _when("updated_at_ms"),
+    "expirationTime": Field(str, "expires_at_ms", _expiry),
+    "installationTime": Field(str, "installed_on", lambda day, _: str(day or NO_DAY)),
+    "timezone": Field(str, "time_zone"),
+    "billing_id": Field(str | None, "billing_id"),
+    "company_name": Field(str | None, "company_name"),
+    "staticIp": Field(list[dict[str, str | None]], "static"),
 } | {
-    name: (str, _text(name))
+    name: Field(str, name)
     for name in (
         "name", "last_name", "phone", "alt_phone", "email", "alt_email", "address_line1",
         "address_line2", "address_city", "address_pin", "address_state", "country_code",
@@ -141,14 +151,26 @@ U41: Final = _view(
 )
 
 
+@cache
+def _reader(view: tuple[str, ...]) -> tuple[Callable[[Any], Any], list[tuple[str, Spell]]]:
+    """What takes the columns of a view out of a row, and which of them are spelled."""
+    fields = [(name, FIELDS[name]) for name in view]
+    spelled = [(name, field.spell) for name, field in fields if field.spell is not None]
+    return itemgetter(*(field.column for _, field in fields)), spelled
+
+
 def user(row: Any, view: tuple[str, ...]) -> dict[str, Any]:
     """A subscriber's row as a view shows it."""
-    return {name: FIELDS[name][1](row) for name in view}
+    columns, spelled = _reader(view)
+    told = dict(zip(view, columns(row), strict=True))
+    for name, spell in spelled:
+        told[name] = spell(told[name], row)
+    return told
 
 
 def users(name: str, view: tuple[str, ...]) -> Any:
     """The type of a list of subscribers in a view."""
-    fields = [(field, FIELDS[field][0]) for field in view]
+    fields = [(field, FIELDS[field].type) for field in view]
     listed: Any = Listed
     return listed[msgspec.defstruct(name, fields, module=__name__)]
 
