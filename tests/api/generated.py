@@ -173,8 +173,10 @@ class Generator:
         self.tally.operations.add(described["operationId"])
         if answer.status_code < 400:
             self.tally.accepted.add(described["operationId"])
-        if answer.status_code in (404, 405) or "json" not in answer.headers.get("content-type", ""):
-            # Made-up text may have made it the path of another operation, or of none.
+        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        if answer.status_code in (404, 405) or media_type != MEDIA_TYPES["json"]:
+            # Made-up text may have made it the path of another operation, or of none; a file of
+            # rows is no document.
             return ""
         if not answer.content:
             # Many new vouchers are only counted.
