@@ -1,18 +1,23 @@
 """getCallHistory of a tenant's month among fifty million calls, beside one among a million.
 
 Both tables have a year of calls, and a usual tenant as many of them a month: the large one has a
-thousand such tenants, the small one twenty. A crowded tenant has a fifth of all calls. Every
-question is for another tenant and one of the last three months, which were read into memory
-before, and is asked of both tables in turns, through the whole stack without a socket. Older months
-are asked about apart: their calls come from the disk, a page for nearly every call. At last the
-pages of a crowded day are compared with what SQL adds up.
+thousand such tenants, the small one twenty. A crowded tenant has a fifth of all calls. Months that
+are over were put in order as a server does it, where they are large enough for that. Every question
+is for another tenant and one of the last three whole months, which were read into memory before,
+and is asked of both tables in turns, through the whole stack without a socket. At last the pages of
+a crowded day are compared with what SQL adds up.
 
-`python -m benchmarks.bench_calls fill FOLDER` makes both databases there, which takes a quarter of
-an hour and 25 GB; `python -m benchmarks.bench_calls FOLDER` measures.
+Cold questions are asked apart, of any month: PostgreSQL has a megabyte of memory for pages, and
+before every question the system forgets what it holds of the files of both tables. The month that
+has not ended is asked about by itself, for its calls lie as they came.
+
+`python -m benchmarks.bench_calls fill FOLDER` makes both databases there, which takes half an hour
+and 30 GB; `python -m benchmarks.bench_calls warm|cold FOLDER` measures.
 """
 
 import base64
 import gc
+import os
 import random
 import statistics
 import sys
@@ -31,6 +36,7 @@ import msgspec
 import uvloop
 
 from farebox.app import assemble, open_services
+from farebox.engine.call_months import CallMonths
 from farebox.engine.passwords import Passwords
 from farebox.settings import from_environment
 from farebox.storage.embedded import EmbeddedServer
@@ -44,7 +50,7 @@ SQL = load(__file__)
 # Calls of a table, and its usual tenants.
 SIZES = {1_000_000: 20, 50_000_000: 1_000}
 CHUNK = 500_000
-ROUNDS, ROUNDS_COLD = 50, 8
+ROUNDS, ROUNDS_COLD = 50, 12
 CROWDED = 1000
 PASSWORD = "a history of calls"
 NOW_MS = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp() * 1000)
@@ -54,7 +60,11 @@ YEAR_MS = 365 * 86_400_000
 HASTY = {
     "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal",
     "max_wal_senders": "0", "max_wal_size": "8GB", "maintenance_work_mem": "1GB",
+    "autovacuum": "off",
 }  # fmt: skip
+# Pages come from the system, which can be told to forget them.
+FORGETFUL = {"shared_buffers": "1MB", "autovacuum": "off"}
+WARM_MONTHS, ANY_MONTHS, OPEN_MONTHS = (8, 11), (1, 11), (11, 12)
 
 Form = dict[str, str]
 
@@ -91,6 +101,9 @@ async def _fill(dsn: str, calls: int, tenants: int) -> None:
         print(f"{end:,} of {calls:,} calls")
     for index in indexes:
         await pool.execute(index["make"].replace(" ON ONLY ", " ON "))
+    ordering = CallMonths(pool, lambda: NOW_MS)
+    while part := await ordering.put_next():
+        print(f"{part} is in order")
     await pool.execute(SQL.settle)
     await pool.close()
 
@@ -152,9 +165,18 @@ async def _opened(server: EmbeddedServer, calls: int) -> AsyncIterator[Table]:
             yield Table(calls, assemble(services, settings), services.pool)
 
 
-def _month(source: random.Random, *, is_cold: bool) -> Form:
-    """The first and the last day of one of the last months, or of one before those."""
-    first = date(2026, source.randrange(1, 8) if is_cold else source.randrange(8, 11), 1)
+def _forget(folder: Path) -> None:
+    """The system drops what it has in memory of the files below a folder."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
+
+
+def _month(source: random.Random, months: tuple[int, int]) -> Form:
+    """The first and the last day of one of these months."""
+    first = date(2026, source.randrange(*months), 1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     return {"start_date_ymd": str(first), "end_date_ymd": str(last)}
 
@@ -181,24 +203,25 @@ Times = dict[str, dict[str, list[float]]]
 
 
 async def _compare(
-    small: Table, large: Table, rounds: int, *, is_crowded: bool, is_cold: bool
-) -> tuple[Times, int]:
-    """Times by question and table, and how many rows came."""
-    source = random.Random(time.time_ns() if is_cold else 7)
-    times, rows = defaultdict[str, dict[str, list[float]]](dict), 0
+    both: Mapping[str, Table], rounds: int, months: tuple[int, int], *,
+    is_crowded: bool = False, cold: Path | None = None,
+) -> Times:  # fmt: skip
+    """Times by question and table; every question is cold where there is a folder to forget."""
+    source = random.Random(7)
+    times = defaultdict[str, dict[str, list[float]]](dict)
     for _ in range(rounds):
-        drawn, month = source.random(), _month(source, is_cold=is_cold)
-        numbers = source.randrange(1 << 30)
-        for name, table in (("small", small), ("large", large)):
+        drawn, month, numbers = source.random(), _month(source, months), source.randrange(1 << 30)
+        for name, table in both.items():
             tenant = CROWDED if is_crowded else CROWDED + 1 + int(drawn * table.tenants)
             for question, form in _questions(random.Random(numbers), tenant).items():
                 asked = {**month, **form, "tenant_code": f"Tenant{tenant - CROWDED}"}
+                if cold:
+                    _forget(cold)
                 started = time.perf_counter()
-                body = await table.ask(asked)
+                await table.ask(asked)
                 took = (time.perf_counter() - started) * 1e3
                 times[question].setdefault(name, []).append(took)
-                rows += body.count(b'"uniqueid"')
-    return times, rows
+    return times
 
 
 def _tell(title: str, times: Times) -> None:
@@ -239,38 +262,50 @@ async def _walk(table: Table) -> str:
     return f"{len(ids):,} calls in {pages} pages are the whole, and their cost is {cost}"
 
 
-async def measure(server: EmbeddedServer) -> None:
-    """Prints the figures."""
+@asynccontextmanager
+async def _both(server: EmbeddedServer) -> AsyncIterator[dict[str, Table]]:
     async with AsyncExitStack() as stack:
-        small, large = [await stack.enter_async_context(_opened(server, calls)) for calls in SIZES]
-        for table in (small, large):
+        tables = [await stack.enter_async_context(_opened(server, calls)) for calls in SIZES]
+        for table in tables:
             await table.ask({"tenant_code": "Tenant0"})
-            await table.pool.fetchval(SQL.read, AUGUST_MS, NOW_MS)
         gc.collect()
         gc.freeze()
-        for title, rounds, is_crowded, is_cold in (
-            ("usual tenants", ROUNDS, False, False),
-            ("the crowded tenant", ROUNDS // 2, True, False),
-            ("usual tenants, months on disk", ROUNDS_COLD, False, True),
-        ):
-            times, rows = await _compare(
-                small, large, rounds, is_crowded=is_crowded, is_cold=is_cold
-            )
-            _tell(title, times)
-            print(f"{rows:,} rows came")
-        print("\n" + await _walk(large))
+        yield dict(zip(("small", "large"), tables, strict=True))
 
 
-def main(folder: Path, *, only_fill: bool) -> None:
+async def measure(server: EmbeddedServer) -> None:
+    """Prints the figures of months in memory."""
+    async with _both(server) as both:
+        for table in both.values():
+            await table.pool.fetchval(SQL.read, AUGUST_MS, NOW_MS)
+        _tell("usual tenants", await _compare(both, ROUNDS, WARM_MONTHS))
+        crowded = await _compare(both, ROUNDS // 2, WARM_MONTHS, is_crowded=True)
+        _tell("the crowded tenant", crowded)
+        print("\n" + await _walk(both["large"]))
+
+
+async def measure_cold(server: EmbeddedServer, files: Path) -> None:
+    """Prints the figures of months on disk."""
+    async with _both(server) as both:
+        cold = await _compare(both, ROUNDS_COLD, ANY_MONTHS, cold=files)
+        _tell("usual tenants, months that are over, from the disk", cold)
+        cold = await _compare(both, ROUNDS_COLD // 2, OPEN_MONTHS, cold=files)
+        _tell("usual tenants, the month that has not ended, from the disk", cold)
+
+
+def main(verb: str, folder: Path) -> None:
     """Fills, or measures."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    if only_fill:
+    if verb == "fill":
         with EmbeddedServer(folder / "data", durable=False, settings=HASTY) as server:
             uvloop.run(fill(server))
+    elif verb == "cold":
+        with EmbeddedServer(folder / "data", settings=FORGETFUL) as server:
+            uvloop.run(measure_cold(server, folder / "data" / "postgres"))
     else:
         with EmbeddedServer(folder / "data") as server:
             uvloop.run(measure(server))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[-1]), only_fill=sys.argv[1] == "fill")
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,7 +1,8 @@
-"""The hosted PBX's part: its bundle of use-cases."""
+"""The hosted PBX's part: its bundle of use-cases, and months of calls that are put in order."""
 
 from farebox.composition.ground import Ground, Part
 from farebox.engine import exchange
+from farebox.engine.call_months import CallMonths
 
 
 async def compose(ground: Ground) -> Part:
@@ -14,4 +15,5 @@ async def compose(ground: Ground) -> Part:
     )
     made = exchange.build(ground.pool, ground.clock, ground.keys.by_kid, ground.attempts, policy)
     ground.stack.callback(made.operators.close)
-    return Part(slots={"exchange": made})
+    months = CallMonths(ground.pool, ground.clock)
+    return Part(slots={"exchange": made}, running={"call-months": months.run})
