@@ -1,10 +1,11 @@
 """Long lists of the provider, read to their end over HTTP: first byte, rate, the worker's memory.
 
 `python -m benchmarks.bench_streams prepare FOLDER SUBSCRIBERS` makes a database with a crowd in one
-account: each with a quota and a home, assigned to one collector, with a collection that waits for
-approval and a line in the book of renewals. `python -m benchmarks.bench_streams read FOLDER [PATH]`
-reads the lists, each for a quarter of a minute at most: what it has read by then, and how much the
-worker has grown, is what it says. Worker, PostgreSQL and client share the machine's cores.
+account: each with a quota, a billing cycle and a home, assigned to one collector, with a debt, a
+collection that waits for approval and a line in the book of renewals. `python -m
+benchmarks.bench_streams read FOLDER [PATH]` reads the lists, each for a quarter of a minute at
+most: what it has read by then, and how much the worker has grown, is what it says. Worker,
+PostgreSQL and client share the machine's cores.
 """
 
 import asyncio
@@ -50,8 +51,14 @@ async def prepare(folder: Path, subscribers: int) -> None:
         policy = Policy(mode="data", first=1, second=2, limit=1 << 30, every="monthly")
         now_ms = time.time_ns() // 1_000_000
         await pool.execute(SQL.sells, msgspec.to_builtins(policy), now_ms)
-        await pool.execute(SQL.crowd, subscribers, now_ms)
-        await pool.execute(SQL.belongings, now_ms, msgspec.to_builtins(policy))
+        async with pool.acquire() as connection:
+            await connection.execute(SQL.unwatched)
+            await connection.execute(SQL.crowd, subscribers, now_ms)
+            await connection.execute(SQL.states, now_ms, msgspec.to_builtins(policy))
+            for belonging in (SQL.cycles, SQL.assigned, SQL.taken, SQL.owed, SQL.renewed):
+                await connection.execute(belonging, now_ms)
+            for belonging in (SQL.addresses, SQL.homes):
+                await connection.execute(belonging)
         await pool.execute(SQL.settle)
 
 

@@ -31,7 +31,7 @@ select v.*, o.balance
       from isp.ledger_entry e where e.subscriber = v.id) o on true
  where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
    and (not $3 or o.balance > 0) and c.subscriber > $4
-   and v.area_id is null
+   and c.area is null
  order by c.subscriber limit $5
 
 -- name: assigned_in
@@ -44,7 +44,7 @@ select v.*, o.balance
       from isp.ledger_entry e where e.subscriber = v.id) o on true
  where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
    and (not $3 or o.balance > 0) and c.subscriber > $4
-   and v.area_id = $6
+   and c.area = $6
  order by c.subscriber limit $5
 
 -- name: pending
@@ -67,7 +67,7 @@ select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
    and ($2::bigint is null or p.created_at_ms >= $2)
    and ($3::bigint is null or p.created_at_ms < $3)
    and ($4::bigint is null or p.admin = $4) and p.id > $5
-   and v.area_id is null
+   and p.area is null
  order by p.id limit $6
 
 -- name: pending_in
@@ -79,7 +79,7 @@ select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
    and ($2::bigint is null or p.created_at_ms >= $2)
    and ($3::bigint is null or p.created_at_ms < $3)
    and ($4::bigint is null or p.admin = $4) and p.id > $5
-   and v.area_id = $7
+   and p.area = $7
  order by p.id limit $6
 
 -- name: present

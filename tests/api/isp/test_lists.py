@@ -19,17 +19,19 @@ with made as (
                               created_at_ms, updated_at_ms, phone)
   select 100000 + n, 'test', 'many' || n, 5, 0, 0, 1, 1, '5550001111'
     from generate_series(1, $1) n returning id)
-, homes as (
-  insert into isp.location (subscriber, area)
-  select id, case id % 3 when 0 then 2 when 1 then 4 end from made where id % 4 > 0)
+insert into isp.location (subscriber, area)
+select id, case id % 3 when 0 then 2 when 1 then 4 end from made where id % 4 > 0
+"""
+OWING = """
+with many as (select id from isp.subscriber where id > $1)
 , assigned as (
   insert into isp.collection_assignment (subscriber, admin, assigned_at_ms)
-  select id, 7, 0 from made)
+  select id, 7, 0 from many)
 , taken as (
   insert into isp.payment_collection (account, subscriber, admin, amount_thousandths, created_at_ms)
-  select 'test', id, 7, 1000, 0 from made)
+  select 'test', id, 7, 1000, 0 from many)
 insert into isp.renewal (account, subscriber, type, created_at_ms)
-select 'test', id, '2', 0 from made
+select 'test', id, '2', 0 from many
 """
 LISTS: tuple[tuple[str, str, str, int], ...] = (
     ("GET", "get_all", "data", 8),
@@ -76,6 +78,7 @@ def crowded(provider: Provider, loop: asyncio.Runner) -> Any:
     """The fixture's account with a crowd."""
     pool = provider.api.services.pool
     loop.run(pool.execute(MANY, ROWS))
+    loop.run(pool.execute(OWING, 100_000))
     yield provider
     for table in ("renewal", "payment_collection"):
         loop.run(pool.execute(f"delete from isp.{table} where subscriber > 100000"))
