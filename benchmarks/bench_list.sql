@@ -55,14 +55,15 @@ select 2, 20000, 'ten', 'ten@example.test', 1, true, u.password_hash, 0, 0
 from vending.users u where u.id = 1
 
 -- name: machines
--- The rows of the list as one would write them by hand for exactly this question.
+-- The rows of the list, and how many there are in all, as one would write them by hand for exactly
+-- this question.
 select m.id, m.name, m.hostname, m.gateway, m.location, m.machine_model, m.machine_type,
        m.manufacturer, m.last_revenuetransaction, m.last_log, m.last_iotevent, m.tag, m.notes,
        m.virtual_prices::int, m.active::int, m.currency, m.debtor, m.log_synced,
        m.revenuetransaction_synced, m.iotevent_synced, m.rule_set,
        to_timestamp(m.created_at_ms / 1000), to_timestamp(m.updated_at_ms / 1000),
        m.last_sold_id, m.is_managed_assortment::int, m.config_state, m.transaction_profile,
-       m.has_subscription::int
+       m.has_subscription::int, count(*) over ()
 from vending.machine m
 where m.location in (
         select l.id from vending.location l where l.owner = any($1::int[])
@@ -76,18 +77,3 @@ where m.location in (
   and m.active = $2 and m.tag = $3
 order by m.name collate "C", m.id
 limit $4
-
--- name: matching
--- How many there are in all.
-select count(*)
-from vending.machine m
-where m.location in (
-        select l.id from vending.location l where l.owner = any($1::int[])
-        union all
-        select a.location from vending.usergroup_location a where a.usergroup = any($1::int[])
-        union all
-        select c.location
-        from vending.usergroup_locationgroup a
-        join vending.locationgroup_location c on c.locationgroup = a.locationgroup
-        where a.usergroup = any($1::int[]))
-  and m.active = $2 and m.tag = $3

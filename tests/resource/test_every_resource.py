@@ -152,6 +152,20 @@ async def test_columns_exist_with_their_types(connection: Connection, resource: 
     assert [] == wrong
 
 
+async def test_what_finds_rows_has_an_index(connection: Connection) -> None:
+    """Fields that are said to have an index of their own are those that have one."""
+    for resource in (one for one in RESOURCES if one.scope.through):
+        columns = await connection.fetch(
+            "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid"
+            " and a.attnum = i.indkey[0] where i.indrelid = $1::regclass",
+            resource.table,
+        )
+        first = {row["attname"] for row in columns}
+        assert resource.scope.indexed == {
+            one.name for one in resource.fields if one.stored in first
+        }
+
+
 @pytest.mark.parametrize("resource", RESOURCES, ids=_names(RESOURCES))
 async def test_every_field_sorts_and_every_alias_resolves(
     connection: Connection, resource: Resource

@@ -86,14 +86,15 @@ async def test_nobody_scans_for_a_part(world: str, groups: int) -> None:
         pairs = [tuple(pair.split("=", 1)) for pair in query.split("&") if pair]
         criteria = parse(resource, [(key, value) for key, value in pairs])
         limit = 10_001 if criteria.limit is None else criteria.limit
-        page = sql.select(resource, criteria, eyes, limit=limit)
-        assert set() == await _scanned(connection, page), query
+        for tells in (True, False):
+            page = sql.page(resource, criteria, eyes, limit=limit, tells=tells)
+            assert set() == await _scanned(connection, page), query
         assert set() == await _scanned(connection, sql.count(resource, criteria, eyes)), query
     for parent, alias in (("usergroup", "machine"), ("usergroup", "locations"),
                           ("location", "machines")):  # fmt: skip
         resource, association = CATALOGUE[parent], CATALOGUE[parent].aliases[alias]
         within, target = belonging(resource, association), CATALOGUE[association.target]
-        page = sql.select(target, Criteria(), eyes.having(parent=5000), limit=100, within=within)
+        page = sql.page(target, Criteria(), eyes.having(parent=5000), limit=100, within=within)
         assert set() == await _scanned(connection, page), alias
     row = sql.read(CATALOGUE["machine"], eyes.having(key=4711), "t.id = {key}::bigint")
     assert set() == await _scanned(connection, row)
@@ -104,6 +105,6 @@ async def test_whoever_sees_everything_pages_by_the_index(world: str) -> None:
     """The root's page of a hundred reads an index; only counting a million rows reads them."""
     connection = await asyncpg.connect(world)
     for name in ("machine", "location"):
-        page = sql.select(CATALOGUE[name], Criteria(), view(GROUPS), limit=100)
+        page = sql.page(CATALOGUE[name], Criteria(), view(GROUPS), limit=100)
         assert set() == await _scanned(connection, page), name
     await connection.close()

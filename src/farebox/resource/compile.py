@@ -33,10 +33,10 @@ def bound(text: str, view: View) -> Query:
     return _PLACE.sub(number, text), args
 
 
-def seen(columns: str, resource: Resource, within: str) -> str:
+def seen(columns: str, resource: Resource, within: str, scope: str = "") -> str:
     """Read columns of the rows that the caller sees and that satisfy `within`."""
     source = f"{resource.source or resource.table} as t"
-    return f"select {columns} from {source} where ({resource.scope.read}) and ({within})"
+    return f"select {columns} from {source} where ({scope or resource.scope.read}) and ({within})"
 
 
 def select(
@@ -44,16 +44,35 @@ def select(
 ) -> Query:
     """Give the statement for the rows of a list; `within` is a further condition on `t`."""
     values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
-    order = _order(criteria)
-    page = order + ("" if limit is None else " limit {limit}::bigint")
-    page += " offset {skip}::bigint" if criteria.skip else ""
-    if limit is not None and order == _BY_ID and _is_alone(resource, criteria, within):
-        # An index tells which rows are on the page; only those are looked up.
-        ids = f"select t.id from {resource.table} as t where ({resource.scope.alone}){page}"
-        both = f"{resource.table} as t join ({ids}) as page on page.id = t.id"
-        return bound(f"select {resource.shown} from {both}{order}", view.having(**values))
-    text = seen(resource.shown, resource, within) + _criteria(criteria, values) + page
-    return bound(text, view.having(**values))
+    text = seen(resource.shown, resource, within, _sight(resource, criteria, within))
+    text += _criteria(criteria, values)
+    return bound(text + _order(criteria) + _cut(criteria, limit), view.having(**values))
+
+
+def page(
+    resource: Resource, criteria: Criteria, view: View, *, limit: int, within: str = "true",
+    tells: bool = True,
+) -> Query:  # fmt: skip
+    """Give the statement for a page whose rows end with how many match in all, null if untold.
+
+    Where it `tells`, what matches is looked through once, for ids alone, and only the rows on the
+    page are shown. It is untold of rows that no table has by their ids, and where all are wanted.
+    """
+    values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
+    order, sight = _order(criteria), _sight(resource, criteria, within)
+    if order == _BY_ID and _is_alone(resource, criteria, within):
+        # An index begins with the page, and tells their number faster if that is asked for apart.
+        ids = f"select t.id, null::bigint from {resource.table} as t where ({resource.scope.alone})"
+    elif tells and criteria.limit is not None and not resource.source:
+        ids = seen("t.id, count(*) over ()", resource, within, sight)
+        ids += _criteria(criteria, values)
+    else:
+        text = seen(f"{resource.shown}, null::bigint", resource, within, sight)
+        text += _criteria(criteria, values) + order + _cut(criteria, limit)
+        return bound(text, view.having(**values))
+    on_page = f"({ids}{order}{_cut(criteria, limit)}) as page(id, total)"
+    text = f"select {resource.shown}, page.total from {resource.table} as t"
+    return bound(f"{text} join {on_page} on page.id = t.id{order}", view.having(**values))
 
 
 def count(
@@ -62,7 +81,8 @@ def count(
 ) -> Query:  # fmt: skip
     """Give the statement that counts what a list would show without skip; at most `limit`."""
     values: dict[str, object] = {"limit": limit}
-    text = seen("1", resource, within) + _criteria(criteria, values)
+    sight = _sight(resource, criteria, within)
+    text = seen("1", resource, within, sight) + _criteria(criteria, values)
     if _is_alone(resource, criteria, within):
         text = f"select 1 from {resource.table} as t where ({resource.scope.alone})"
     text += "" if limit is None else " limit {limit}::bigint"
@@ -177,6 +197,24 @@ def _is_alone(resource: Resource, criteria: Criteria, within: str) -> bool:
     """Whether a statement asks for all that the caller sees, and there is a best way to say so."""
     is_filtered = criteria.conditions or criteria.branches or within != "true" or resource.source
     return bool(resource.scope.alone) and not is_filtered
+
+
+def _sight(resource: Resource, criteria: Criteria, within: str) -> str:
+    """The scope as it is best said beside the criteria: which of them could find rows by itself."""
+    through = "" if within != "true" or resource.source else resource.scope.through
+    either = criteria.branches and all(_leads(resource, one) for one in criteria.branches)
+    return "" if either or _leads(resource, criteria.conditions) else through
+
+
+def _leads(resource: Resource, all_: Sequence[Condition]) -> bool:
+    """Whether an index may find what satisfies all of the conditions."""
+    finding = ("in", "<", "<=", ">", ">=")
+    return any(one.field.name in resource.scope.indexed and one.operator in finding for one in all_)
+
+
+def _cut(criteria: Criteria, limit: int | None) -> str:
+    page = "" if limit is None else " limit {limit}::bigint"
+    return page + (" offset {skip}::bigint" if criteria.skip else "")
 
 
 def _criteria(criteria: Criteria, values: dict[str, object]) -> str:

@@ -49,8 +49,11 @@ class Scope:
     read: str
     write: str = "true"
     delete: str = "true"
-    # The same as `read`, as it is best said where a statement asks for nothing else.
+    # The same as `read`, as it is best said where a statement asks for nothing else, and where all
+    # rows that are seen have to be looked at, as no filter is by a field that has an index.
     alone: str = ""
+    through: str = ""
+    indexed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

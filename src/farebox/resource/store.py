@@ -34,14 +34,16 @@ async def list_rows(
 ) -> Page:  # fmt: skip
     """Give a page of what the caller may see; its matches, at most `count_max`, if it is cut."""
     limit = hard_cap + 1 if criteria.limit is None else criteria.limit
-    query = sql.select(resource, criteria, view, limit=limit, within=within)
+    tells = count_max is None
+    query = sql.page(resource, criteria, view, limit=limit, within=within, tells=tells)
     records = await _fetch(connection, query) if limit else []
-    total = criteria.skip + len(records)
-    if len(records) >= limit or (criteria.skip and not records):
+    told = records[0][-1] if records else None
+    total = told or criteria.skip + len(records)
+    if told is None and (len(records) >= limit or (criteria.skip and not records)):
         counted = sql.count(resource, criteria, view, limit=count_max, within=within)
         total = max(total if records else 0, (await _fetch(connection, counted))[0][0])
-    truncated = criteria.limit is None and len(records) > hard_cap
-    return Page(_rows(resource, records[:hard_cap], view), total, truncated)
+    rows = _rows(resource, [record[:-1] for record in records[:hard_cap]], view)
+    return Page(rows, total, criteria.limit is None and len(records) > hard_cap)
 
 
 async def read(

@@ -92,11 +92,15 @@ _PROFILE: Final = Field(
     reference="transactionprofile",
 )
 
+_INDEXED: Final = (
+    "id name hostname gateway location machineModel machineType manufacturer transactionProfile"
+)
+
 MACHINE = Resource(
     name="machine",
     table="vending.machine",
     owner=None,
-    scope=tenancy.gathered("t.location"),
+    scope=tenancy.gathered("t.location", _INDEXED),
     fields=(
         ID,
         Field("name", write="RO"),

@@ -5,11 +5,15 @@ They become part of every statement, so that no list, count, filter or error can
 """
 
 from dataclasses import replace
+from typing import Final
 
 from farebox.resource.definition import Scope
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+_OWNED: Final = f"({SQL.owned_locations})"
+_ASSIGNED: Final = f"({SQL.assigned_locations})"
+_SEEN: Final = f"({_OWNED} union all {_ASSIGNED})"
 
 
 def owned(column: str = "t.owner") -> Scope:
@@ -25,16 +29,20 @@ def owned_or_assigned(column: str = "t.owner") -> Scope:
 
 def located(column: str, delete: str = "true") -> Scope:
     """Class B: rows at a location that is owned by or assigned to the groups; seen is writable."""
-    return Scope(f"{column} in {SQL.seen_locations}", delete=delete)
+    return Scope(f"{column} in {_SEEN}", delete=delete)
 
 
-def gathered(column: str) -> Scope:
+def gathered(column: str, indexed: str) -> Scope:
     """Class B for many rows with an index over location and id.
 
     Where nothing else is asked for, the index gives the rows of all seen locations at once, or just
-    their number. Beside a filter that would keep PostgreSQL from beginning with the filter.
+    their number. Where all of them have to be looked at, two sets joined by `or` make PostgreSQL
+    note their places from the index first, and then read the table in the order in which it lies.
+    Beside a filter by one of the `indexed` fields either would keep it from beginning with those.
     """
-    return replace(located(column), alone=f"{column} = any(array{SQL.seen_locations})")
+    through = f"{column} = any(array{_OWNED}) or {column} = any(array{_ASSIGNED})"
+    alone, fields = f"{column} = any(array{_SEEN})", frozenset(indexed.split())
+    return replace(located(column), alone=alone, through=through, indexed=fields)
 
 
 def catalogue(column: str = "t.owner") -> Scope:

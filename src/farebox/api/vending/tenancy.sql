@@ -1,16 +1,18 @@
 -- Sets of rows that restrict what a caller's groups may see (vending-platform.md 4.2).
 -- They are parts of statements; `{groups}`, `{group}`, `{caller}`, `{admin}` are bound in those.
 
--- name: seen_locations
--- Ids of the locations that the groups own, or were assigned directly or through a location group.
-(select l.id from vending.location l where l.owner = any({groups}::int[])
- union all
- select a.location from vending.usergroup_location a where a.usergroup = any({groups}::int[])
- union all
- select m.location
- from vending.usergroup_locationgroup a
- join vending.locationgroup_location m on m.locationgroup = a.locationgroup
- where a.usergroup = any({groups}::int[]))
+-- name: owned_locations
+-- Ids of the locations that the groups own.
+select l.id from vending.location l where l.owner = any({groups}::int[])
+
+-- name: assigned_locations
+-- Ids of the locations that the groups were assigned directly or through a location group.
+select a.location from vending.usergroup_location a where a.usergroup = any({groups}::int[])
+union all
+select m.location
+from vending.usergroup_locationgroup a
+join vending.locationgroup_location m on m.locationgroup = a.locationgroup
+where a.usergroup = any({groups}::int[])
 
 -- name: assigned_locationgroups
 -- Ids of the location groups that were assigned to one of the groups.
