@@ -59,13 +59,13 @@ select id, '13.0', '80.2', nullif(id % 21, 0) from isp.subscriber
 -- name: assigned
 -- A collector.
 insert into isp.collection_assignment (subscriber, admin, assigned_at_ms, area)
-select id, 1, $1::bigint, nullif(id % 21, 0) from isp.subscriber
+select id, 1, $1::bigint, id % 21 from isp.subscriber
 
 -- name: taken
 -- A collection that waits.
 insert into isp.payment_collection
   (account, subscriber, admin, amount_thousandths, created_at_ms, area)
-select 'crowd', id, 1, 1000, $1::bigint, nullif(id % 21, 0) from isp.subscriber order by id
+select 'crowd', id, 1, 1000, $1::bigint, id % 21 from isp.subscriber order by id
 
 -- name: owed
 -- What is owed.

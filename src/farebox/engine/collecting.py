@@ -26,8 +26,8 @@ SQL = load(__file__)
 CASH: Final = "cashCollected"
 PAID: Final = "alreadyPaid"
 # Places of lists that are no area.
-EVERYWHERE: Final = 0
-NOWHERE: Final = -1
+EVERYWHERE: Final = -1
+NOWHERE: Final = 0
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,23 +66,22 @@ class Collecting:
         self, account: str, admin: int, owing: bool, place: int, after: int, most: int
     ) -> list[Any]:
         """Those a collector collects from, by id, with their balances."""
-        statements = (SQL.assigned, SQL.assigned_nowhere, SQL.assigned_in)
-        return await self._at(place, statements, account, admin, owing, after, most)
+        asked = (account, admin, owing, after, most)
+        return await self._at(place, SQL.assigned, SQL.assigned_in, *asked)
 
     async def pending(
         self, account: Account, days: tuple[date | None, date | None], admin: int | None,
         place: int, after: int, most: int,
     ) -> list[Any]:  # fmt: skip
         """Collections that wait for approval, by id, those made on some days by somebody."""
-        statements = (SQL.pending, SQL.pending_nowhere, SQL.pending_in)
-        span = span_of(account, days)
-        return await self._at(place, statements, account.id, *span, admin, after, most)
+        asked = (account.id, *span_of(account, days), admin, after, most)
+        return await self._at(place, SQL.pending, SQL.pending_in, *asked)
 
-    async def _at(self, place: int, statements: Sequence[str], *asked: Any) -> list[Any]:
+    async def _at(self, place: int, everywhere: str, within: str, *asked: Any) -> list[Any]:
         async with storage_errors():
-            if place in (EVERYWHERE, NOWHERE):
-                return list(await self._pool.fetch(statements[place != EVERYWHERE], *asked))
-            return list(await self._pool.fetch(statements[2], *asked, place))
+            if place == EVERYWHERE:
+                return list(await self._pool.fetch(everywhere, *asked))
+            return list(await self._pool.fetch(within, *asked, place))
 
     async def assign(self, account: str, subscribers: Sequence[int], admin: int) -> None:
         """Gives subscribers to a collector: all of them or none."""

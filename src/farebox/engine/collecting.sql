@@ -21,21 +21,8 @@ select v.*, o.balance
    and (not $3 or o.balance > 0) and c.subscriber > $4
  order by c.subscriber limit $5
 
--- name: assigned_nowhere
--- The same, those of no area.
-select v.*, o.balance
-  from isp.collection_assignment c
-  join isp.resident v on v.id = c.subscriber
-  left join lateral (
-    select sum(e.amount_thousandths)::bigint as balance
-      from isp.ledger_entry e where e.subscriber = v.id) o on true
- where v.account = $1 and c.admin = $2 and v.status <> 'deleted'
-   and (not $3 or o.balance > 0) and c.subscriber > $4
-   and c.area is null
- order by c.subscriber limit $5
-
 -- name: assigned_in
--- The same, those of an area.
+-- The same, those of an area, or of none.
 select v.*, o.balance
   from isp.collection_assignment c
   join isp.resident v on v.id = c.subscriber
@@ -58,20 +45,8 @@ select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
    and ($4::bigint is null or p.admin = $4) and p.id > $5
  order by p.id limit $6
 
--- name: pending_nowhere
--- The same, from those of no area.
-select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
-  from isp.payment_collection p
-  join isp.resident v on v.id = p.subscriber
- where p.account = $1 and p.state = 'pending'
-   and ($2::bigint is null or p.created_at_ms >= $2)
-   and ($3::bigint is null or p.created_at_ms < $3)
-   and ($4::bigint is null or p.admin = $4) and p.id > $5
-   and p.area is null
- order by p.id limit $6
-
 -- name: pending_in
--- The same, from those of an area.
+-- The same, from those of an area, or of none.
 select v.*, p.id as collection, p.amount_thousandths, p.created_at_ms
   from isp.payment_collection p
   join isp.resident v on v.id = p.subscriber
