@@ -1,6 +1,6 @@
 -- Lists by area in the order in which they are read (isp.md E21, E22): what is to be collected, and
--- from whom, knows the area of the home; 0 is none. Whoever writes either, or a home, has locked the
--- subscriber, so none misses the other.
+-- from whom, knows the area of the home; 0 is none. Whoever writes either, or a home, has locked
+-- the subscriber, so none misses the other.
 
 alter table isp.collection_assignment add area bigint not null default 0;
 alter table isp.payment_collection add area bigint not null default 0;
@@ -8,7 +8,8 @@ alter table isp.payment_collection add area bigint not null default 0;
 update isp.collection_assignment c set area = l.area
   from isp.location l where l.subscriber = c.subscriber and l.area is not null;
 update isp.payment_collection p set area = l.area
-  from isp.location l where l.subscriber = p.subscriber and l.area is not null and p.state = 'pending';
+  from isp.location l
+ where l.subscriber = p.subscriber and l.area is not null and p.state = 'pending';
 
 create index collection_assignment_area on isp.collection_assignment (admin, area, subscriber);
 create index payment_collection_area
