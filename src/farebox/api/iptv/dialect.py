@@ -14,16 +14,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from farebox.api.guarding import Guarded
+from farebox.api.refusing import KEPT_EVEN_SO, allowed, retry_after, status_of
 from farebox.api.services import Services
 from farebox.domain.errors import (
-    ConflictError,
     DomainError,
-    ForbiddenError,
     InvalidError,
-    NotFoundError,
-    RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
 )
 from farebox.storage.pool import as_unavailable
 
@@ -38,7 +33,7 @@ HTTPRequest = Request[Any, Any, Any]
 T = TypeVar("T")
 _log = structlog.get_logger("farebox.api")
 encode = msgspec.json.Encoder().encode
-_KEPT_EVEN_SO: Final = frozenset((401, 405, 413, 415, 429, 500, 503))
+_WORDS: Final = {429: "Too many requests", 503: "Service unavailable"}
 
 
 class Success(msgspec.Struct, Generic[T]):
@@ -87,9 +82,8 @@ def _sent(body: object, status: int, headers: Mapping[str, str] | None = None) -
     return Response(encode(body), status_code=status, headers=more, media_type=JSON)
 
 
-def _refused(status: int, text: str, **headers: str) -> Answer:
-    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _sent({"status": "ERROR", "results": "", "error": text}, status, spelled)
+def _refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return _sent({"status": "ERROR", "results": "", "error": text}, status, headers)
 
 
 def failure(request: HTTPRequest, raised: Exception) -> Answer:
@@ -112,10 +106,7 @@ def _of_framework(request: HTTPRequest, status: int, headers: Mapping[str, str])
         413: "Request too large",
         415: "Unsupported media type",
     }[status]
-    answer = _suited(request, _refused(status, text))
-    if "allow" in headers:
-        able = {one.strip() for one in headers["allow"].split(",")} - {"OPTIONS"}
-        answer.headers["Allow"] = ", ".join(sorted(able))
+    answer = _suited(request, _refused(status, text, allowed(headers)))
     if status not in (404, 405):
         return answer
     services: Services = request.app.state.services
@@ -124,23 +115,13 @@ def _of_framework(request: HTTPRequest, status: int, headers: Mapping[str, str])
 
 def refusal(known: DomainError) -> Answer:
     """The answer of what a use-case refused."""
-    match known:
-        case UnauthorizedError(code="device"):
-            return _refused(401, known.message)
-        case UnauthorizedError():
-            challenge = 'Basic realm="IPTV API"'
-            return _refused(401, "401 Unauthorized request", WWW_Authenticate=challenge)
-        case RateLimitedError():
-            return _refused(429, "Too many requests", Retry_After=str(known.retry_after_s))
-        case UnavailableError():
-            return _refused(503, "Service unavailable", Retry_After="1")
-        case ForbiddenError():
-            return _refused(403, known.message)
-        case NotFoundError():
-            return _refused(404, known.message)
-        case ConflictError():
-            return _refused(409, known.message)
-    return _refused(400 if known.code != UNSUPPORTED else 405, known.message)
+    status, text, headers = status_of(known), known.message, retry_after(known)
+    if known.code == UNSUPPORTED:
+        status = 405
+    elif status == 401 and known.code != "device":
+        text = "401 Unauthorized request"
+        headers["WWW-Authenticate"] = 'Basic realm="IPTV API"'
+    return _refused(status, _WORDS.get(status, text), headers)
 
 
 def _suited(request: HTTPRequest, answer: Answer) -> Answer:
@@ -148,7 +129,7 @@ def _suited(request: HTTPRequest, answer: Answer) -> Answer:
     services: Services = request.app.state.services
     is_asked = services.portal.policy.is_compatible
     if is_asked and not request.scope["path"].startswith(OWN_STATUS):
-        kept = answer.status_code in _KEPT_EVEN_SO and not _is_of_command(answer)
+        kept = answer.status_code in KEPT_EVEN_SO and not _is_of_command(answer)
         answer.status_code = answer.status_code if kept else 200
     return answer
 

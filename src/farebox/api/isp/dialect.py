@@ -14,16 +14,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from farebox.api.isp.arguments import Pairs, body_pairs
+from farebox.api.refusing import status_of
 from farebox.api.services import Services
 from farebox.domain.errors import (
-    ConflictError,
     DomainError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
     RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
 )
 from farebox.engine.credentials import Account, Caller
 from farebox.engine.notices import Beside
@@ -150,15 +145,6 @@ def error(status: int, reason: str, text: object, **more: Any) -> Answer:
     return bare({**body, **members}, headers, status)
 
 
-_STATUS: Final[Mapping[type[DomainError], int]] = {
-    InvalidError: 400,
-    UnauthorizedError: 401,
-    ForbiddenError: 403,
-    NotFoundError: 404,
-    ConflictError: 409,
-    RateLimitedError: 429,
-    UnavailableError: 503,
-}
 # What the far side did, which is neither the caller's fault nor ours.
 _FAR: Final = {
     "gateway_rejected": 502,
@@ -208,8 +194,7 @@ def _failure(request: HTTPRequest, raised: Exception) -> Answer:
 
 def refusal(known: DomainError) -> Answer:
     """The answer of what a use-case refused."""
-    status = next((code for kind, code in _STATUS.items() if isinstance(known, kind)), 400)
-    reason, text = known.code, known.message
+    status, reason, text = status_of(known), known.code, known.message
     if reason in _FAR:
         return error(_FAR[reason], reason, text)
     if reason == "user_busy":

@@ -14,15 +14,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from farebox.api.guarding import Guarded
+from farebox.api.refusing import KEPT_EVEN_SO, allowed, retry_after, status_of
 from farebox.api.services import Services
 from farebox.domain.errors import (
-    ConflictError,
     DomainError,
     InvalidError,
-    NotFoundError,
-    RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
 )
 from farebox.engine.operators import Operator, Prepared
 from farebox.resource.definition import View
@@ -39,7 +35,6 @@ HTTPRequest = Request[Any, Any, Any]
 T = TypeVar("T")
 _log = structlog.get_logger("farebox.api")
 _encode = msgspec.json.Encoder().encode
-_KEPT_EVEN_SO: Final = frozenset((401, 405, 413, 415, 429, 500, 503))
 
 
 class Success(msgspec.Struct, Generic[T]):
@@ -112,9 +107,8 @@ def _sent(body: object, status: int, headers: Mapping[str, str] | None = None) -
     return Response(_encode(body), status_code=status, headers=told, media_type=JSON)
 
 
-def _refused(status: int, text: str, **headers: str) -> Answer:
-    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _sent({"status": "failed", "message": text}, status, spelled)
+def _refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return _sent({"status": "failed", "message": text}, status, headers)
 
 
 _FRAMEWORK: Final = {
@@ -124,6 +118,12 @@ _FRAMEWORK: Final = {
     413: "Request Too Large.",
     415: "Unsupported Media Type.",
 }
+_WORDS: Final = {
+    401: "Unauthorized Access",
+    404: MISSING,
+    429: "Too Many Requests",
+    503: "Service Unavailable.",
+}
 
 
 def failure(request: HTTPRequest, raised: Exception) -> Response[bytes]:
@@ -132,10 +132,8 @@ def failure(request: HTTPRequest, raised: Exception) -> Response[bytes]:
     if known is not None:
         return _suited(request, refusal(known))
     if isinstance(raised, HTTPException) and raised.status_code in _FRAMEWORK:
-        status, listed = raised.status_code, (raised.headers or {}).get("allow", "")
-        able = sorted({one.strip() for one in listed.split(",")} - {"", "OPTIONS"})
-        headers = {"Allow": ", ".join(able)} if able else {}
-        suited = _suited(request, _refused(status, _FRAMEWORK[status], **headers))
+        status, headers = raised.status_code, allowed(raised.headers or {})
+        suited = _suited(request, _refused(status, _FRAMEWORK[status], headers))
         if status not in (404, 405):
             return suited
         services: Services = request.app.state.services
@@ -146,22 +144,16 @@ def failure(request: HTTPRequest, raised: Exception) -> Response[bytes]:
 
 def refusal(known: DomainError) -> Answer:
     """The answer of what a use-case refused."""
-    match known:
-        case UnauthorizedError():
-            challenge = 'Basic realm="PBX API"'
-            return _refused(401, "Unauthorized Access", WWW_Authenticate=challenge)
-        case RateLimitedError():
-            return _refused(429, "Too Many Requests", Retry_After=str(known.retry_after_s))
-        case UnavailableError():
-            return _refused(503, "Service Unavailable.", Retry_After="1")
-        case ConflictError():
-            return _refused(409, _conflict(known))
-        case NotFoundError() | InvalidError(code="invalid_reference"):
-            return _refused(404, MISSING)
-    return _refused(400, known.message)
+    # What a call refers to is as unknown as what it is about.
+    status = 404 if known.code == "invalid_reference" else status_of(known)
+    headers = retry_after(known)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="PBX API"'
+    text = _conflict(known) if status == 409 else _WORDS.get(status, known.message)
+    return _refused(status, text, headers)
 
 
-def _conflict(known: ConflictError) -> str:
+def _conflict(known: DomainError) -> str:
     if known.code == "in_use":
         return "Record In Use."
     is_number = any(name.endswith(("number", "mailbox")) for name in known.fields)
@@ -173,5 +165,5 @@ def _suited(request: HTTPRequest, answer: Answer) -> Answer:
     services: Services = request.app.state.services
     is_asked = services.exchange.policy.is_compatible
     if is_asked and not request.scope["path"].startswith(ADMIN):
-        answer.status_code = answer.status_code if answer.status_code in _KEPT_EVEN_SO else 200
+        answer.status_code = answer.status_code if answer.status_code in KEPT_EVEN_SO else 200
     return answer

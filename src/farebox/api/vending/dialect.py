@@ -18,16 +18,13 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import BaseRouteHandler
 
 from farebox.api.operations import documented
+from farebox.api.refusing import retry_after, status_of
 from farebox.api.vending.fields import INT32_MAX, Fields
 from farebox.domain.errors import (
-    ConflictError,
     DomainError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
-    RateLimitedError,
-    UnauthorizedError,
-    UnavailableError,
 )
 from farebox.engine.access import Principal
 from farebox.storage.pool import as_unavailable
@@ -198,15 +195,6 @@ def message(text: str) -> Answer:
     return reply({"message": text})
 
 
-_STATUS: Final[Mapping[type[DomainError], int]] = {
-    InvalidError: 400,
-    UnauthorizedError: 401,
-    ForbiddenError: 403,
-    NotFoundError: 404,
-    ConflictError: 409,
-    RateLimitedError: 429,
-    UnavailableError: 503,
-}
 # The framework's own refusals, in our words.
 _FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
     400: ("The request is malformed", "invalid_parameter"),
@@ -246,19 +234,13 @@ def failure(request: Call, error: Exception) -> Answer:
 
 def refusal(error: DomainError) -> Answer:
     """The answer of what a use-case refused."""
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
-    code = error.code
+    status, code, headers = status_of(error), error.code, retry_after(error)
     if status == 503 and code != "busy":
         # The document tells contention from everything that is out of reach, and no more.
         code = "unavailable"
     body: dict[str, object] = {"message": error.message, "code": code}
     if error.fields:
         body["fields"] = error.fields
-    headers: dict[str, str] = {}
-    if isinstance(error, RateLimitedError):
-        headers["Retry-After"] = str(error.retry_after_s)
-    elif status == 503:
-        headers["Retry-After"] = "1"
-    elif status == 401:
+    if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="farebox"'
     return reply(body, status, headers)
