@@ -159,6 +159,29 @@ def test_a_poll_ends_the_wait_of_the_one_before(portal: Portal) -> None:
     portal.run(run())
 
 
+def test_boxes_that_wait_hold_no_connections(portal: Portal) -> None:
+    """More boxes wait than there are connections, others are served meanwhile, and all wake."""
+
+    async def run() -> None:
+        pool, polls = portal.api.services.pool, portal.api.services.portal.polls
+        macs = [f"00:1A:79:01:00:{number:02d}" for number in range(pool.get_max_size() + 2)]
+        for mac in macs:
+            await portal.results("POST", "/stb", f"mac={mac}")
+        tokens = [await signed_in(portal, mac, ONE) for mac in macs]
+        polling = [asyncio.create_task(ask(portal, token, "?wait=25")) for token in tokens]
+        for _ in range(2000):
+            if len(polls._waiting) == len(macs):
+                break
+            await asyncio.sleep(0.005)
+        await asyncio.wait_for(portal.results("GET", "/stb/1553"), 10)
+        await play(portal, Row(f"POST /send_event/{','.join(macs)}", "event=show_menu"))
+        told = await asyncio.wait_for(asyncio.gather(*polling), 20)
+        assert {"show_menu"} == {one["event"] for one in told}
+        await portal.results("DELETE", f"/stb/{','.join(macs)}")
+
+    portal.run(run())
+
+
 def test_addresses_alone_may_not_do(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server may refuse boxes of accounts that have no password, in the words of all refusals."""
     monkeypatch.setattr(portal.api.services.portal.polls, "_knows_addresses", False)
