@@ -6,7 +6,7 @@ cut into runs at those instants, and within a run no row's time is looked at. Ro
 order have the base of their cell worked out one by one, in blocks. Both give the same figures.
 """
 
-from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "sales.h" nogil:
@@ -26,6 +26,10 @@ cdef extern from "sales.h" nogil:
         uint32_t* at
         uint32_t* place
         uint32_t* machine
+        uint32_t* starts
+        uint16_t* by_pair
+        int64_t pairs
+        const uint64_t* bits
         uint32_t* product
         int32_t* price
         uint8_t* zone
@@ -65,10 +69,21 @@ cdef extern from "sales.h" nogil:
     void base_span(
         uint32_t*, const uint32_t*, const uint8_t*, int64_t, const uint32_t*, uint32_t, int64_t
     )
-    int64_t choose_rows(
-        const sales_t*, sales_t*, uint32_t*, const uint8_t*, uint64_t, const uint8_t*, uint64_t
-    )
     int64_t first_row(const sales_t*, int64_t, int64_t)
+
+
+cdef extern from "choice.h" nogil:
+    ctypedef struct choice_t:
+        const uint8_t* places
+        const uint8_t* machines
+        uint32_t place_count
+        uint32_t machine_count
+        int32_t product
+        int32_t payment
+    ctypedef struct chooser_t:
+        sales_t copies
+    uint32_t pair_slot(uint32_t, uint32_t, int)
+    const sales_t* choose_rows(const sales_t*, const choice_t*, bint, chooser_t*)
 
 
 cdef enum:
@@ -146,6 +161,11 @@ cdef inline int64_t next_strike(
     return min(until, (unit + 1) * cube.unit - offset)
 
 
+cdef inline bint packs(const cube_t* cube) noexcept nogil:
+    """Whether zones times currencies are few, and nothing else makes a key."""
+    return cube.keys.kind <= BY_ZONE_CURRENCY and cube.zones * cube.keys.currencies <= PACKED_CELLS
+
+
 cdef inline void add_ascending(
     const cube_t* cube, const zone_t* zones, const sales_t* sales, cell_t* cells
 ) noexcept nogil:
@@ -154,8 +174,8 @@ cdef inline void add_ascending(
     cdef int64_t[ZONES] until
     cdef int64_t row = first_row(sales, 0, cube.earliest_s)
     cdef int64_t end = first_row(sales, row, cube.latest_s)
-    cdef int64_t few = cube.zones * cube.keys.currencies
-    cdef bint packs = cube.keys.kind <= BY_ZONE_CURRENCY and few <= PACKED_CELLS
+    # Runs of fewer rows are not worth it, but where some rows do not count there is no other way.
+    cdef int64_t few = 0 if sales.bits != NULL else 2 * cube.zones * cube.keys.currencies
     cdef int64_t zone, instant, strike, following
     for zone in range(cube.zones):
         until[zone] = -1
@@ -167,7 +187,7 @@ cdef inline void add_ascending(
                 until[zone] = next_strike(cube, &zones[zone], zone, instant, &bases[zone])
             strike = min(strike, until[zone])
         following = min(first_row(sales, row, strike), end)
-        if packs and following - row > 2 * few:
+        if packs(cube) and following - row > few:
             add_packed(cells, sales, &cube.keys, bases, <uint32_t>cube.zones, row, following)
         else:
             add_by_zone(cells, sales, &cube.keys, bases, row, following)
@@ -284,6 +304,11 @@ cdef inline bint runs_long(const cube_t* cube, const sales_t* sales) noexcept no
         return True
     strikes = (<int64_t>sales.last - sales.first) // cube.unit + 1
     return sales.rows >= RUN_ROWS * strikes * min(cube.zones, 3 if cube.unit == 3600 else 30)
+
+
+cdef inline bint may_mark(const cube_t* cube, const sales_t* sales) noexcept nogil:
+    """Whether rows that do not count may stand among the others."""
+    return sales.ascending and runs_long(cube, sales) and packs(cube)
 
 
 cdef inline bint touches(const cube_t* cube, const sales_t* sales) noexcept nogil:

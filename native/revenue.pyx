@@ -5,7 +5,7 @@ take memory, check what enters, divide a scan among threads and turn figures int
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, qsort, realloc
 from libc.string cimport memset
 
@@ -13,7 +13,8 @@ from copy_rows cimport MALFORMED, TRAILER, UNFINISHED, header_read
 from copy_sales cimport NUMBER_BITS, SALE_COLUMNS, sale_read, sale_t
 from revenue cimport (
     BY_CURRENCY_PRODUCT, BY_PAYMENT_CURRENCY, BY_PRODUCT, CHUNK_ROWS, ZONES, add_sales, cell_t,
-    choose_rows, cube_t, floored, keys_t, sales_t, touches, zone_change, zone_t,
+    choice_t, choose_rows, chooser_t, cube_t, floored, keys_t, may_mark, pair_slot, sales_t,
+    touches, zone_change, zone_t,
 )
 
 
@@ -40,8 +41,7 @@ cdef enum:
 
 cdef int64_t WALL_MAX = <int64_t>1 << 40
 
-cdef uint8_t NOTHING = 0
-
+include "chunks.pxi"
 include "segments.pxi"
 include "cubes.pxi"
 
@@ -53,10 +53,7 @@ cdef struct job_t:
     const cube_t** cubes
     int64_t cube_count
     const zone_t* zones
-    const uint8_t* places
-    uint64_t place_count
-    const uint8_t* machines
-    uint64_t machine_count
+    choice_t choice
     bint chooses
     int64_t turn
 
@@ -64,8 +61,7 @@ cdef struct worker_t:
     # What one thread has for itself: cells per cube, and room for chosen rows.
     job_t* job
     cell_t** cells
-    sales_t scratch
-    uint32_t* rows
+    chooser_t* chooser
     int64_t looked
 
 
@@ -75,24 +71,36 @@ cdef void* work(void* given) noexcept nogil:
     cdef job_t* job = worker.job
     cdef const sales_t* sales
     cdef int64_t part, i
-    cdef bint wanted
+    cdef bint wanted, marks
     while True:
         part = take_turn(&job.turn)
         if part >= job.part_count:
             return NULL
         sales = job.parts[part]
         wanted = False
+        marks = True
         for i in range(job.cube_count):
             wanted = wanted or touches(job.cubes[i], sales)
+            marks = marks and may_mark(job.cubes[i], sales)
         if not wanted:
             continue
         worker.looked += sales.rows
         if job.chooses:
-            choose_rows(sales, &worker.scratch, worker.rows, job.places, job.place_count,
-                        job.machines, job.machine_count)
-            sales = &worker.scratch
+            sales = choose_rows(sales, &job.choice, marks, worker.chooser)
         for i in range(job.cube_count):
             add_sales(job.cubes[i], job.zones, sales, worker.cells[i])
+
+
+cdef uint8_t* masked(const uint8_t[::1] given, uint32_t* count) except NULL:
+    """A mask of zeros and ones with one more for numbers beyond: all are wanted where none is."""
+    cdef int64_t length = 0 if given is None else min(given.shape[0], UINT32_MAX - 1)
+    cdef uint8_t* mask = <uint8_t*>take(length + 1)
+    cdef int64_t i
+    for i in range(length):
+        mask[i] = given[i] != 0
+    mask[length] = given is None
+    count[0] = <uint32_t>length
+    return mask
 
 
 @cython.final
@@ -103,6 +111,8 @@ cdef class Scan:
     cdef job_t job
     cdef worker_t* workers
     cdef int threads
+    cdef uint8_t* places
+    cdef uint8_t* machines
 
     def __cinit__(self, list snapshots, list cubes, int threads):
         cdef Snapshot snapshot
@@ -120,6 +130,8 @@ cdef class Scan:
         for cube in cubes:
             self.job.cubes[self.job.cube_count] = &cube.cube
             self.job.cube_count += 1
+            self.job.choice.product |= cube.groups != NULL
+            self.job.choice.payment |= cube.cube.keys.kind == BY_PAYMENT_CURRENCY
         self.workers = <worker_t*>take(self.threads * sizeof(worker_t))
         for i in range(self.threads):
             self.workers[i].job = &self.job
@@ -135,9 +147,12 @@ cdef class Scan:
                     for number in range(self.job.cube_count):
                         free(self.workers[i].cells[number])
                 free(self.workers[i].cells)
-                free(self.workers[i].rows)
-                free(self.workers[i].scratch.at)
+                if self.workers[i].chooser != NULL:
+                    free(self.workers[i].chooser.copies.at)
+                free(self.workers[i].chooser)
         free(self.workers)
+        free(self.places)
+        free(self.machines)
         free(<void*>self.job.parts)
         free(<void*>self.job.cubes)
 
@@ -147,16 +162,13 @@ cdef class Scan:
         if places is None and machines is None:
             return 0
         self.job.chooses = True
-        # An empty mask chooses nothing; no pointer would choose everything.
-        if places is not None:
-            self.job.place_count = places.shape[0]
-            self.job.places = &places[0] if places.shape[0] else &NOTHING
-        if machines is not None:
-            self.job.machine_count = machines.shape[0]
-            self.job.machines = &machines[0] if machines.shape[0] else &NOTHING
+        self.places = masked(places, &self.job.choice.place_count)
+        self.job.choice.places = self.places
+        self.machines = masked(machines, &self.job.choice.machine_count)
+        self.job.choice.machines = self.machines
         for i in range(self.threads):
-            columns_lay(&self.workers[i].scratch, take(CHUNK_ROWS * CHOSEN_BYTES), False)
-            self.workers[i].rows = <uint32_t*>take(CHUNK_ROWS * sizeof(uint32_t))
+            self.workers[i].chooser = <chooser_t*>take(sizeof(chooser_t))
+            columns_lay(&self.workers[i].chooser.copies, take(CHUNK_ROWS * CHOSEN_BYTES))
         return 0
 
     cdef int64_t run(self) noexcept nogil:

@@ -23,10 +23,16 @@ typedef struct {
   int64_t sum;
 } cell_t;
 
+/* Whose a sale is stands in each row, or, where there is `by_pair`, once for each pair of a place
+ * and a machine: by_pair[starts[p]] until by_pair[starts[p + 1]] are then the rows of pair p. */
 typedef struct {
   uint32_t *at;
   uint32_t *place;
   uint32_t *machine;
+  uint32_t *starts;
+  uint16_t *by_pair;
+  int64_t pairs;
+  const uint64_t *bits; /* a bit for each row, 0 = it does not count; NULL = all do */
   uint32_t *product;
   int32_t *price;
   uint8_t *zone;
@@ -126,9 +132,16 @@ FAREBOX_INLINE uint64_t packed(int32_t price) {
   return (uint64_t)(int64_t)price + ((uint64_t)(price >= 0) << 48);
 }
 
+/* The bits of 64 rows from row i on. */
+FAREBOX_INLINE uint64_t bits_from(const uint64_t *bits, int64_t i) {
+  uint64_t low = bits[i >> 6] >> (i & 63);
+  return i & 63 ? low | bits[(i >> 6) + 1] << (64 - (i & 63)) : low;
+}
+
 /* The same as add_by_zone for keys that are currencies, where zones times currencies are few. Cells
  * and packed figures of a few rows are worked out side by side; then each row is one addition of
- * eight bytes, into four tables in turn, so that none waits for the one before. */
+ * eight bytes, into four tables in turn, so that none waits for the one before. A row that does not
+ * count adds nothing. */
 FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const keys_t *keys,
                                       const uint32_t *bases, uint32_t zones, int64_t from,
                                       int64_t until) {
@@ -145,6 +158,11 @@ FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const
       cell[k] = (uint16_t)(zone[i + k] * currencies + currency[i + k]);
     FAREBOX_APART
     for (int k = 0; k < PACKED_ROWS; k++) figure[k] = packed(price[i + k]);
+    if (sales->bits) {
+      const uint64_t counts = bits_from(sales->bits, i);
+      FAREBOX_APART
+      for (uint64_t k = 0; k < PACKED_ROWS; k++) figure[k] &= 0 - (counts >> k & 1);
+    }
     for (int k = 0; k < PACKED_ROWS; k += 4) {
       table[0][cell[k]] += figure[k];
       table[1][cell[k + 1]] += figure[k + 1];
@@ -152,7 +170,9 @@ FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const
       table[3][cell[k + 3]] += figure[k + 3];
     }
   }
-  for (; i < until; i++) table[0][zone[i] * currencies + currency[i]] += packed(price[i]);
+  for (; i < until; i++)
+    if (!sales->bits || sales->bits[i >> 6] >> (i & 63) & 1)
+      table[0][zone[i] * currencies + currency[i]] += packed(price[i]);
   for (uint32_t z = 0; z < zones; z++) {
     cell_t *to = cells + bases[z];
     if (keys->kind == BY_ZONE_CURRENCY) to += z * currencies;
@@ -202,35 +222,6 @@ static void base_span(uint32_t *bases, const uint32_t *at, const uint8_t *zone, 
                       const uint32_t *shift, uint32_t stride, int64_t unit) {
   if (unit == 86400) base_shifted(bases, at, zone, n, shift, stride, 86400);
   else base_shifted(bases, at, zone, n, shift, stride, 3600);
-}
-
-/* Copies the rows whose place and machine are chosen; NULL chooses all. Says how many. */
-static int64_t choose_rows(const sales_t *from, sales_t *to, uint32_t *rows,
-                           const uint8_t *places, uint64_t place_count, const uint8_t *machines,
-                           uint64_t machine_count) {
-  int64_t n = 0;
-  for (int64_t i = 0; i < from->rows; i++) {
-    uint32_t place = from->place[i], machine = from->machine[i];
-    int chosen = 1;
-    if (machines) chosen = machine < machine_count && machines[machine];
-    if (places) chosen &= place < place_count && places[place];
-    rows[n] = (uint32_t)i;
-    n += chosen;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t row = rows[i];
-    to->at[i] = from->at[row];
-    to->product[i] = from->product[row];
-    to->price[i] = from->price[row];
-    to->zone[i] = from->zone[row];
-    to->currency[i] = from->currency[row];
-    to->payment[i] = from->payment[row];
-  }
-  to->rows = n;
-  to->first = from->first;
-  to->last = from->last;
-  to->ascending = from->ascending;
-  return n;
 }
 
 /* The first row from `from` on that is not before the instant: steps double, then halve. */

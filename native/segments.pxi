@@ -1,42 +1,8 @@
 # Part of revenue.pyx: where sales lie. Chunks never move and rows are only ever added behind those
-# that a snapshot has seen, so scans read while rows are added.
-
-cdef enum:
-    ROW_BYTES = 23
-    # A row without its place and machine.
-    CHOSEN_BYTES = 15
-    PAGE_BYTES = 4096
+# that a snapshot has seen, so scans read while rows are added. A full chunk is replaced by a sealed
+# one; snapshots keep the chunk that they have seen.
 
 cdef tuple SALE_NAMES = ("at_s", "place", "machine", "product", "currency", "price", "payment")
-
-
-cdef void* take(int64_t size) except NULL:
-    """Zeroed memory."""
-    cdef void* at = calloc(max(size, 1), 1)
-    if at == NULL:
-        raise MemoryError
-    return at
-
-
-cdef void columns_lay(sales_t* sales, void* memory, bint whole) noexcept nogil:
-    """The columns of a chunk behind each other, the widest first."""
-    cdef uint8_t* at = <uint8_t*>memory
-    cdef int64_t wide = CHUNK_ROWS * sizeof(uint32_t)
-    sales.at = <uint32_t*>at
-    sales.product = <uint32_t*>(at + wide)
-    sales.price = <int32_t*>(at + 2 * wide)
-    sales.zone = at + 3 * wide
-    sales.currency = sales.zone + CHUNK_ROWS
-    sales.payment = sales.currency + CHUNK_ROWS
-    if whole:
-        sales.place = <uint32_t*>(sales.payment + CHUNK_ROWS)
-        sales.machine = sales.place + CHUNK_ROWS
-
-
-cdef int earlier(const void* a, const void* b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t*>a)[0]
-    cdef uint64_t y = (<const uint64_t*>b)[0]
-    return (x > y) - (x < y)
 
 
 @cython.final
@@ -118,70 +84,13 @@ cdef class Places:
 
 
 @cython.final
-@cython.internal
-cdef class Chunk:
-    """Room for so many rows; untouched pages cost nothing."""
-
-    cdef sales_t sales
-    cdef void* memory
-
-    def __cinit__(self):
-        self.memory = region_take(CHUNK_ROWS * ROW_BYTES, False)
-        if self.memory == NULL:
-            raise MemoryError
-        columns_lay(&self.sales, self.memory, True)
-        self.sales.first = 0xFFFFFFFF
-        self.sales.ascending = True
-
-    def __dealloc__(self):
-        region_give(self.memory, CHUNK_ROWS * ROW_BYTES)
-
-    cdef void put(self, const sale_t* sale, uint8_t zone) noexcept nogil:
-        """One row behind the others."""
-        cdef sales_t* to = &self.sales
-        cdef int64_t row = to.rows
-        cdef uint32_t at = <uint32_t>sale.value[0]
-        to.at[row] = at
-        to.place[row] = <uint32_t>sale.value[1]
-        to.machine[row] = <uint32_t>sale.value[2]
-        to.product[row] = <uint32_t>sale.value[3]
-        to.currency[row] = <uint8_t>sale.value[4]
-        to.price[row] = <int32_t>sale.value[5]
-        to.payment[row] = <uint8_t>sale.value[6]
-        to.zone[row] = zone
-        to.ascending = to.ascending and at >= to.last
-        to.first = min(to.first, at)
-        to.last = max(to.last, at)
-        to.rows = row + 1
-
-    cdef Chunk ordered(self):
-        """The same rows in the order of time."""
-        cdef Chunk other = Chunk()
-        cdef uint64_t* order = <uint64_t*>take(CHUNK_ROWS * sizeof(uint64_t))
-        cdef const sales_t* old = &self.sales
-        cdef sale_t sale
-        cdef int64_t i, row
-        for i in range(old.rows):
-            order[i] = (<uint64_t>old.at[i] << 16) | <uint64_t>i
-        qsort(order, old.rows, sizeof(uint64_t), earlier)
-        for i in range(old.rows):
-            row = order[i] & 0xFFFF
-            sale.value = [
-                old.at[row], old.place[row], old.machine[row], old.product[row],
-                old.currency[row], old.price[row], old.payment[row],
-            ]
-            other.put(&sale, old.zone[row])
-        free(order)
-        return other
-
-
-@cython.final
 cdef class Segment:
     """Columns of sales."""
 
     cdef Places places
     cdef list chunks
     cdef int64_t count
+    cdef int64_t full           # bytes of the full chunks
     cdef sale_t most            # the greatest values so far
     cdef bytes rest             # of a COPY stream: bytes of an unfinished row
     cdef int64_t fed            # rows of it; -1 = before the header
@@ -200,8 +109,7 @@ cdef class Segment:
     def nbytes(self):
         """Memory in use; of the last chunk, the pages that were written to."""
         cdef int64_t last = self.count % CHUNK_ROWS
-        cdef int64_t full = self.count - last
-        return full * ROW_BYTES + (last * ROW_BYTES + 8 * PAGE_BYTES if last else 0)
+        return self.full + (last * OPEN_BYTES + 8 * PAGE_BYTES if last else 0)
 
     cdef int reserve(self, int64_t rows) except -1:
         """Chunks for so many more rows."""
@@ -220,12 +128,14 @@ cdef class Segment:
         for i in range(SALE_COLUMNS):
             self.most.value[i] = max(self.most.value[i], sale.value[i])
         self.count += 1
-        if chunk.sales.rows == CHUNK_ROWS and not chunk.sales.ascending:
-            # Snapshots keep the chunk that they have seen. Without memory it stays as it is.
+        if chunk.sales.rows == CHUNK_ROWS:
+            # Without memory it stays as it is.
             try:
-                self.chunks[number] = chunk.ordered()
+                chunk = chunk.sealed()
             except MemoryError:
                 pass
+            self.chunks[number] = chunk
+            self.full += chunk.size
         return 0
 
     def append(self, at_s, place, machine, product, currency, price, payment):
