@@ -29,7 +29,7 @@ typedef struct {
   sales_t marked;
 } chooser_t;
 
-/* The first of 2^bits slots in which a pair is looked for: a multiplication spreads what is alike. */
+/* The first of 2^bits slots in which a pair is looked for; a multiplication spreads like pairs. */
 static inline uint32_t pair_slot(uint32_t place, uint32_t machine, int bits) {
   return (uint32_t)(((uint64_t)place << 32 | machine) * 0x9E3779B97F4A7C15u >> (64 - bits));
 }

@@ -1,4 +1,4 @@
-# Part of revenue.pyx: a block of rows. An open one takes rows, each with its place and machine; when
+# Part of revenue.pyx: a block of rows. An open one takes rows, each with place and machine. When
 # it is full it is sealed: put in the order of time, with place and machine once for each pair.
 
 cdef enum:
@@ -51,12 +51,12 @@ cdef int64_t pairs_number(const sales_t* sales, sealing_t* sealing) noexcept nog
     """Numbers the pairs of place and machine; how many, or -1 if they are too many."""
     cdef int64_t pairs = 0
     cdef int64_t row
-    cdef uint32_t slot, first
+    cdef uint32_t slot, one
     for row in range(sales.rows):
         slot = pair_slot(sales.place[row], sales.machine[row], SLOT_BITS)
         while sealing.slots[slot]:
-            first = sealing.first[sealing.slots[slot] - 1]
-            if sales.place[first] == sales.place[row] and sales.machine[first] == sales.machine[row]:
+            one = sealing.first[sealing.slots[slot] - 1]
+            if sales.place[one] == sales.place[row] and sales.machine[one] == sales.machine[row]:
                 break
             slot = (slot + 1) & ((1 << SLOT_BITS) - 1)
         if sealing.slots[slot] == 0:
