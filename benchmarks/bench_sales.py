@@ -146,6 +146,12 @@ class Questions:
         path = f"{REVENUE}/summary?startDate={days[0]}&endDate={days[1]}"
         return path + (f"&machines={chosen}" if chosen else "")
 
+    def nearly_all(self, begin: int) -> str:
+        """Of all places but one."""
+        left_out = self._source.choice(PLACES)
+        places = ",".join(str(place) for place in PLACES if place != left_out)
+        return f"{self.summary(begin, 0)}&locations={places}"
+
     def cold(self) -> str:
         """Most of a year, of a thousand of the machines or of a fifth of the places."""
         begin, end = self._source.randrange(300, 360), self._source.randrange(1, 30)
@@ -211,13 +217,23 @@ def _latencies(worker: Served, asked: Questions, count: int, say: Say) -> tuple[
 
 
 def _grown(worker: Served, asked: Questions, repeats: int, say: Say) -> dict[str, float]:
-    """Milliseconds by how many days are asked for, and by how many machines."""
-    shapes = {f"days_{days}": (days, 0) for days in (30, 90, 180, 364)}
-    shapes |= {f"machines_{count}": (364, count) for count in (10, 100, 1000, 5000)}
+    """Milliseconds by the share of the sales that lie in the days, and by how many machines.
+
+    Nothing was asked before: of all machines there are always some others left out.
+    """
+    shapes = {
+        **{f"percent_{share}": (364 * share // 100, 1000) for share in (2, 20, 100)},
+        **{f"machines_{count}": (364, count) for count in (10, 100, 1000, 5000)},
+    }
+    questions = {
+        name: [asked.summary(days, 0, machines) for _ in range(repeats)]
+        for name, (days, machines) in shapes.items()
+    }
+    questions["machines_9995"] = [asked.nearly_all(364) for _ in range(repeats)]
     grown = {}
-    for name, (days, machines) in shapes.items():
-        say(f"sales: {name}")
-        runs = [_timed(worker, asked.summary(days, 0, machines))[0] for _ in range(repeats)]
+    for name, some in questions.items():
+        worker.ask(some[0])
+        runs = [_timed(worker, question)[0] for question in some[1:]]
         grown[f"{name}_ms"] = round(statistics.median(runs) * 1e3, 1)
     say(str(grown))
     return grown
@@ -332,7 +348,7 @@ def main() -> None:
     """Prints the figures."""
     sales = int(sys.argv[1]) if len(sys.argv) > 1 else FULL.sales
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    plan = msgspec.structs.replace(FULL, sales=sales, repeats=5, compared=2)
+    plan = msgspec.structs.replace(FULL, sales=sales, repeats=9, compared=2)
     for name, metric in uvloop.run(
         measure(plan, lambda text: print(text, flush=True), folder)
     ).items():

@@ -6,7 +6,9 @@ cut into runs at those instants, and within a run no row's time is looked at. Ro
 order have the base of their cell worked out one by one, in blocks. Both give the same figures.
 """
 
-from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport (
+    INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
 
 
 cdef extern from "sales.h" nogil:
