@@ -4,7 +4,7 @@ from pathlib import Path
 
 from farebox.composition.ground import Ground, Part
 from farebox.domain import attributes
-from farebox.engine import expiring, provider, usage
+from farebox.engine import alerting, expiring, provider, usage
 from farebox.engine.moving import SWEEP_S
 from farebox.jobs import MovingClock
 from farebox.outbound.simulators import Simulators
@@ -42,6 +42,7 @@ async def compose(ground: Ground) -> Part:
         running={"telling": made.telling.run},
         handlers=made.handlers,
         chores={
+            "usage alerts": (alerting.SWEEP_S, made.alerts.sweep),
             "expiries": (expiring.SWEEP_S, expiring.Expiries(ground.pool, ground.clock).sweep),
             "moves": (SWEEP_S, made.moves.apply_due),
             "usage": (usage.SWEEP_S, made.usage.sweep),

@@ -29,6 +29,8 @@ SCOPES: Final = ("read", "write", "collect", "notify", "network", "secrets", "ad
 DEFAULT_SCOPES: Final = SCOPES[:5]
 # Failed attempts of one client with one token, and the span in which they count.
 FAILURES: Final = (20, 60)
+# How exactly it is known when a credential was last used.
+USE_MS: Final = 60_000
 _KEY_BYTES: Final = 32
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
@@ -92,7 +94,15 @@ class Credentials:
             is_right = hmac.compare_digest(given, row["key_hash"] if row else _NOBODY)
             if row is None or not is_right or not self._is_open(row, client):
                 raise _unauthorized()
-        return Caller(token, frozenset(row["scopes"]), _account(row), row["is_move_due"])
+        await self._note_use(token, row["used_at_ms"])
+        return Caller(token, frozenset(row["scopes"]), account_of(row), row["is_move_due"])
+
+    async def _note_use(self, token: str, used_at_ms: int | None) -> None:
+        """Says that a credential is in use, once a minute at most."""
+        now_ms = self._clock()
+        if used_at_ms is None or now_ms - used_at_ms >= USE_MS:
+            async with storage_errors():
+                await self._pool.execute(SQL.use, token, now_ms)
 
     def _is_open(self, row: Any, client: str) -> bool:
         until_ms = row["expires_at_ms"]
@@ -110,7 +120,7 @@ class Credentials:
             row = await self._pool.fetchrow(SQL.below, wanted, caller.account.id)
         if row is None:
             raise ForbiddenError("This account is not yours", "forbidden_account")
-        return _account(row)
+        return account_of(row)
 
     async def shown(
         self, accounts: Collection[str], shows_keys: bool
@@ -176,7 +186,8 @@ def _unauthorized() -> UnauthorizedError:
     return UnauthorizedError("Sign in with an API token and its key")
 
 
-def _account(row: Any) -> Account:
+def account_of(row: Any) -> Account:
+    """An account's row as a caller has it."""
     values = {name: row[name] for name in Account.__struct_fields__}
     return Account(**{**values, "alert_thresholds": tuple(values["alert_thresholds"])})
 

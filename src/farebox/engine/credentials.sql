@@ -1,12 +1,21 @@
 -- Credentials and the accounts they open (isp.md 1.2).
 
 -- name: find
--- A credential with its account, and whether a move of anybody is due.
-select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms, a.*,
+-- A credential with its account, when it was last used, and whether a move of anybody is due.
+select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms,
+       u.at_ms as used_at_ms, a.*,
        exists (select from isp.scheduled_move m
                 where m.status = 'scheduled' and m.due_at_ms <= $2) as is_move_due
-  from isp.credential c join isp.account a on a.id = c.account
+  from isp.credential c
+  join isp.account a on a.id = c.account
+  left join isp.credential_use u on u.token = c.token
  where c.token = $1
+
+-- name: use
+-- A credential is used; it may have gone since it was checked.
+insert into isp.credential_use (token, at_ms)
+select token, $2 from isp.credential where token = $1
+on conflict (token) do update set at_ms = greatest(credential_use.at_ms, excluded.at_ms)
 
 -- name: below
 -- An account, if it lies at or below another one.

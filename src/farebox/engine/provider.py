@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from farebox.engine.addressing import Addressing
+from farebox.engine.alerting import Alerts
 from farebox.engine.areas import Areas
 from farebox.engine.attempts import Restraint
 from farebox.engine.auditing import Audit
@@ -67,6 +68,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     telling: Telling
     notices: Notices
     addressing: Addressing
+    alerts: Alerts
     limits: Limits
     sms: Sms
     # The far sides of a demonstration; None beside real accounts.
@@ -106,6 +108,7 @@ def build(
     passwords = KeptPasswords(pool, clock, sealer, limits)
     notices = Notices(pool, clock, moving, sealer, sms, ports, Reach(networks, targets))
     credentials = Credentials(pool, clock, sealer, failures)
+    addressing = Addressing(pool, clock, notices, metering, passwords, limits)
     network = Network(pool, clock, sealer, limits, ports)
     return Provider(
         credentials=credentials,
@@ -130,7 +133,8 @@ def build(
         network=network,
         telling=Telling(pool, clock, moving, network, delays_ms),
         notices=notices,
-        addressing=Addressing(pool, clock, notices, metering, passwords, limits),
+        addressing=addressing,
+        alerts=Alerts(pool, clock, metering, notices, addressing),
         limits=limits,
         sms=sms,
         simulators=simulators,

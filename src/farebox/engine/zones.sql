@@ -43,6 +43,7 @@ update isp.account a set
     coalesce(($2::jsonb ->> 'collection_auto_approve')::bool, collection_auto_approve),
   coa_fallback_disconnect =
     coalesce(($2::jsonb ->> 'coa_fallback_disconnect')::bool, coa_fallback_disconnect),
+  usage_alerts = coalesce($2::jsonb ->> 'usage_alerts', usage_alerts),
   expose_api_key = coalesce(($2::jsonb ->> 'expose_api_key')::bool, expose_api_key),
   alert_thresholds = case when $2::jsonb ? 'alert_thresholds'
     then array(select jsonb_array_elements_text($2::jsonb -> 'alert_thresholds')::int)
@@ -51,8 +52,9 @@ where id = $1
 
 -- name: credentials
 -- Credentials of an account.
-select token, scopes, networks, enabled, expires_at_ms from isp.credential
- where account = $1 order by created_at_ms, token
+select c.token, c.scopes, c.networks, c.enabled, c.expires_at_ms, u.at_ms as used_at_ms
+  from isp.credential c left join isp.credential_use u on u.token = c.token
+ where c.account = $1 order by c.created_at_ms, c.token
 
 -- name: rule
 -- What a credential may, where that is given.
@@ -64,7 +66,8 @@ update isp.credential c set
   enabled = coalesce(($3::jsonb ->> 'enabled')::bool, enabled),
   expires_at_ms = coalesce(($3::jsonb ->> 'expires_at_ms')::bigint, expires_at_ms)
 where account = $1 and token = $2
-returning token, scopes, networks, enabled, expires_at_ms
+returning token, scopes, networks, enabled, expires_at_ms,
+  (select u.at_ms from isp.credential_use u where u.token = c.token) as used_at_ms
 
 -- name: is_taken
 -- Whether a token is in use.

@@ -219,6 +219,6 @@ FAMILY = Family(
     encodings=("json", "form", "multipart"),
     schema="isp",
     # Refusals are noted in the audit log, and a credential knows when it was last used.
-    unwatched=("audit",),
+    unwatched=("audit", "credential_use"),
     sends_keys=True,
 )

@@ -36,6 +36,8 @@ _NAMES: Final = {
     "bandwidth_templates": "template", "groups": "group", "admins": "admin", "users": "user",
     "tickets": "ticket",
 }  # fmt: skip
+# How many are in a group, and what of a row of counts says it.
+COUNTS: Final = {"Active_Users": "active", "Total_Users": "total", "Online_Users": "online"}
 _TEXTS: Final = {"json_text": 64_000, "text": 255}
 
 
@@ -107,15 +109,28 @@ class Owned:
             page = await store.list_rows(
                 connection, resource, criteria, view_of(call), hard_cap=limit + 1, count_max=1
             )
+        await self._count(call, resource, page.rows)
         more = {"X-Next-After-Id": page.rows[limit - 1].id} if len(page.rows) > limit else None
         return data(page.rows[:limit], more)
 
     async def _one(self, call: Call, resource: Resource, key: int) -> Any:
         try:
             async with storage_errors():
-                return await store.read(self._services.pool, resource, key, view_of(call))
+                row = await store.read(self._services.pool, resource, key, view_of(call))
         except NotFoundError:
             raise _missing(resource, key) from None
+        await self._count(call, resource, [row])
+        return row
+
+    async def _count(self, call: Call, resource: Resource, rows: list[Any]) -> None:
+        """How many are in groups, where rows are those."""
+        if resource.name == "groups" and rows:
+            only = int(rows[0].id) if len(rows) == 1 else None
+            counted = await self._services.provider.groups.list(call.account.id, only)
+            counts = {str(found["id"]): found for found in counted}
+            for row in rows:
+                for name, column in COUNTS.items():
+                    setattr(row, name, counts[row.id][column])
 
     async def _write(
         self, request: HTTPRequest, resource: Resource, takes: tuple[Argument, ...],

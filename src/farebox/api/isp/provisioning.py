@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.isp import bulk
 from farebox.api.isp.arguments import fold, read_all
 from farebox.api.isp.overrides import BANDWIDTH, policy_from, policy_told
-from farebox.api.isp.owned import Owned
+from farebox.api.isp.owned import COUNTS, Owned
 from farebox.api.services import Services
 from farebox.domain import cycles, wall_clocks
 from farebox.domain.errors import InvalidError
@@ -93,6 +93,8 @@ GROUP: Final = Resource(
     fields=(
         _ID, _NAME, Field("profileId", "bigtext", "RO", column="profile", reference="profiles"),
         Field("allowedForMove", "bool", "OO", column="allowed_for_move", default=True),
+        # Counted where a group is shown.
+        *(Field(name, "int", column="0") for name in COUNTS),
     ),
     unique={"user_group_name_once": "name"},
 )  # fmt: skip

@@ -66,6 +66,7 @@ _SETTINGS: Final[dict[str, tuple[str, Kind]]] = {
     "collectionAutoApprove": ("collection_auto_approve", FLAG),
     "coaFallbackDisconnect": ("coa_fallback_disconnect", FLAG),
     "exposeApiKey": ("expose_api_key", FLAG),
+    "usageAlerts": ("usage_alerts", choice("none", "sms", "email", "both")),
     "alertThresholds": ("alert_thresholds", Kind(_read_thresholds, list[int])),
 }
 _ACCOUNT_SETTINGS: Final = tuple(maybe(name, kind) for name, (_, kind) in _SETTINGS.items())
@@ -117,6 +118,7 @@ def _credential(row: Any, time_zone: str) -> dict[str, Any]:
         "cidrs": [str(one) for one in row["networks"]],
         "enabled": row["enabled"],
         "expiresAt": wall_clocks.optional_text(row["expires_at_ms"], time_zone),
+        "lastUsedAt": wall_clocks.optional_text(row["used_at_ms"], time_zone),
     }
 
 
