@@ -142,14 +142,15 @@ class Columns:
             held, _instant(begin) + DAY_S, min(now_ms // 1000 + 1, _instant(end + 1) - DAY_S)
         )
         await self.scanner.add(edges, [cube], chosen)
-        rows = [*cube.rows(), *await self.scanner.whole(inside, kernel.HOUR, chosen)]
-        days = [row[0] // 24 + _EPOCH_DAY if by_day else 0 for row in rows]
-        weekly = added(
-            (168 * day + (row[0] + 72) % 168, *row[1:]) for day, row in zip(days, rows, strict=True)
-        )
+        unit = kernel.HOUR if by_day else kernel.HOUR_OF_WEEK
+        rows = [*cube.rows(unit), *await self.scanner.whole(inside, unit, chosen)]
+        if by_day:
+            # Hours since 1970 on the wall as hours of the week, behind 168 times their day.
+            weeks = (168 * (row[0] // 24 + _EPOCH_DAY) + (row[0] + 72) % 168 for row in rows)
+            rows = [(hour, *row[1:]) for hour, row in zip(weeks, rows, strict=True)]
         return [
             Hourly(codes[key], *divmod(hour, 168), *rest)
-            for hour, key, *rest in weekly
+            for hour, key, *rest in added(rows)
             if chosen.currency in (None, codes[key])
         ]
 

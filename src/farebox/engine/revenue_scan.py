@@ -78,7 +78,7 @@ class Scanner:
             await asyncio.to_thread(self._scan, snapshots, cubes, places, machines)
 
     async def whole(self, held: Sequence[Held], unit: int, chosen: Selection) -> list[Row]:
-        """What whole months amount to, by day or hour on the wall, and currency."""
+        """What whole months amount to by currency and day, hour or hour of the week on the wall."""
         if not held:
             return []
         places, machines = self._masks(chosen)
@@ -100,7 +100,7 @@ class Scanner:
         for one in held:
             cube = Cube(
                 self._numbers.places,
-                unit,
+                kernel.DAY if unit == kernel.DAY else kernel.HOUR,
                 kernel.CURRENCY,
                 # No clock is a day away from UTC.
                 local_from_s=one.from_s - DAY_S,
@@ -108,7 +108,7 @@ class Scanner:
                 currencies=len(self._numbers.currencies) or 1,
             )
             self._scan([one.snapshot], [cube], places, machines)
-            told.append(array("q", [number for row in cube.rows() for number in row]))
+            told.append(array("q", [number for row in cube.rows(unit) for number in row]))
         return told
 
     def _scan(
