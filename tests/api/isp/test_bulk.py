@@ -82,6 +82,13 @@ def test_subscribers_come_in(provider: Provider, loop: asyncio.Runner) -> None:
             assert "2027-01-01 00:00:00" == anna["expirationTime"]
             shown = await provider.get(f"get_user_password/{anna['id']}", cred="t-root")
             assert "s3cret pass" == shown["message"]["password"]
+            twice = (
+                USERS + "carl,5,Carl,,,first,\ncarl,,Carla,,,second,\nanna,,Anna,,,s3cret pass,\n"
+            )
+            assert (1, 1, 1, []) == counts(await take(provider, "users", twice))
+            carl = (await provider.get("get_user_by_username/carl"))["data"][0]
+            shown = await provider.get(f"get_user_password/{carl['id']}", cred="t-root")
+            assert ("Carla", "second") == (carl["name"], shown["message"]["password"])
             line = json.dumps({"username": "anna", "expirationTime": None})
             assert (0, 1, 0, []) == counts(await take(provider, "users", line, NDJSON))
 
@@ -110,6 +117,26 @@ def test_faults_take_their_batch_back(
             told = await take(provider, "users", moved, NDJSON)
             assert (0, 0, 0, [1]) == counts(told)
             assert "groupId" in told["errors"][0]["error"]
+
+    loop.run(play())
+
+
+def test_what_is_no_table_costs_no_more_than_its_size(
+    provider: Provider, loop: asyncio.Runner
+) -> None:
+    """Lines without an end, quotes without one, and names that no column holds are told."""
+    bodies = (
+        ("username\n" + "x" * (2 << 20), CSV, "The line has no end"),
+        ('username\n"' + "\n" * 200_000, CSV, "The line is malformed"),
+        ("username\na\0b\n", CSV, "The line is malformed: no text"),
+        (json.dumps({"username": "a\0b"}), NDJSON, "The line is malformed: no text"),
+    )
+
+    async def play() -> None:
+        async with provider.fresh():
+            for body, kind, reason in bodies:
+                told = await take(provider, "users", body, kind)
+                assert [reason] == [one["error"][: len(reason)] for one in told["errors"]]
 
     loop.run(play())
 

@@ -108,6 +108,7 @@ FAULTS = (
     ({**SESSION, "at": 1795321800, "out": -1}, "out must be"),
     ({**SESSION, "at": 1795321800, "type": "x"}, "type must be"),
     ({**SESSION, "at": 1000}, "too_old"),
+    ({**SESSION, "at": "0001-01-01T00:00:00+14:00"}, "too_old"),
 )
 
 

@@ -32,7 +32,7 @@ async def batches(
     """The rows of a body; lines that are none are told to `fault`."""
     names: list[str] | None = None
     batch: list[Line] = []
-    async for number, line in _lines(body, is_quoted=kind == CSV):
+    async for number, line in _lines(body, fault, is_quoted=kind == CSV):
         try:
             if kind == NDJSON:
                 row = _folded(msgspec.json.decode(line))
@@ -42,6 +42,8 @@ async def batches(
                     names = [fold(name.strip()) for name in cells]
                     continue
                 row = _named(names, cells)
+            if any("\0" in one for one in row.values() if isinstance(one, str)):
+                raise ValueError("no text holds NUL")
         except (ValueError, RecursionError, csv.Error) as error:
             fault(number, f"The line is malformed: {error}"[:200])
             continue
@@ -54,24 +56,29 @@ async def batches(
 
 
 async def _lines(
-    body: AsyncIterator[bytes], *, is_quoted: bool
+    body: AsyncIterator[bytes], fault: Callable[[int, str], None], *, is_quoted: bool
 ) -> AsyncIterator[tuple[int, bytes]]:
     """Lines that are not empty; ends of lines between quotes belong to the line."""
-    number, first, left, record = 0, 1, b"", b""
+    number, first, left = 0, 1, b""
+    pieces: list[bytes] = []
+    size, is_open = 0, False
     async for part in body:
         *whole, left = (left + part).split(b"\n")
         for piece in whole:
-            number += 1
-            record += piece + b"\n"
-            if is_quoted and record.count(b'"') % 2 and len(record) < LINE_BYTES_MAX:
+            number, size = number + 1, size + len(piece) + 1
+            pieces.append(piece)
+            # Each piece is counted once, however many a line has.
+            is_open ^= is_quoted and piece.count(b'"') % 2 == 1
+            if is_open and size < LINE_BYTES_MAX:
                 continue
-            if record.strip():
-                yield first, record.strip(b"\r\n")
-            first, record = number + 1, b""
+            if (line := b"\n".join(pieces).strip(b"\r\n")).strip():
+                yield first, line
+            first, pieces, size, is_open = number + 1, [], 0, False
         if len(left) > LINE_BYTES_MAX:
-            raise ValueError("a line without an end")
-    if (record + left).strip():
-        yield first, (record + left).strip(b"\r\n")
+            fault(first, "The line has no end")
+            return
+    if (line := b"\n".join([*pieces, left]).strip(b"\r\n")).strip():
+        yield first, line
 
 
 def _folded(value: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ other. Octets towards the subscriber are downloads. The body may have 8 MiB.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any, Final
 
@@ -168,7 +168,7 @@ def _at(value: int | str | None) -> int | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise ValueError("at must be epoch seconds or RFC 3339")
-    return round(moment.astimezone(UTC).timestamp() * 1000)
+    return round(moment.timestamp() * 1000)
 
 
 async def _days(call: Call) -> Answer:
