@@ -74,7 +74,7 @@ class Polls:
         self._knows_addresses = knows_addresses
         self._waiting: dict[int, asyncio.Event] = {}
         self._look: Gathering[tuple[bytes, int], Any] = Gathering(self._look_at)
-        self._take: Gathering[int, bool] = Gathering(self._take_all)
+        self._take: Gathering[tuple[int, int], bool] = Gathering(self._take_all)
 
     async def sign_in(self, said: SignIn) -> str:
         """A token that replaces the box's others. UnauthorizedError, ConflictError."""
@@ -153,7 +153,7 @@ class Polls:
                 async with transaction(self._pool) as connection:
                     await self._boxes.hold(connection, [told["id"]])
                 is_settled = True
-            elif told["event_id"] is None or await self._take(told["event_id"]):
+            elif told["event_id"] is None or await self._take((told["event_id"], told["id"])):
                 self._note(told, asked)
                 return told
 
@@ -165,13 +165,15 @@ class Polls:
         by_place = {row["place"]: row for row in rows}
         return [by_place.get(place) for place in range(1, len(asked) + 1)]
 
-    async def _take_all(self, events: Sequence[int]) -> list[bool]:
-        """Which events are these polls'; others may have come first."""
+    async def _take_all(self, asked: Sequence[tuple[int, int]]) -> list[bool]:
+        """Which events of which accounts are these polls'; others may have come first."""
+        places = sorted({*asked})
+        events, accounts = [place[0] for place in places], [place[1] for place in places]
         async with storage_errors():
-            rows = await self._pool.fetch(SQL.take, sorted({*events}), self._clock())
+            rows = await self._pool.fetch(SQL.take, accounts, events, self._clock())
         left = {row["id"] for row in rows}
         mine = []
-        for event in events:
+        for event, _ in asked:
             mine.append(event in left)
             left.discard(event)
         return mine

@@ -36,8 +36,8 @@ select id from iptv.account where token_hash = $1 and token_expires_at_ms > $2
 select * from iptv.look($1, $2, $3, $4)
 
 -- name: take
--- Which of these events are given to the boxes that ask for them.
-select t.id from iptv.take($1, $2) as t (id)
+-- Which events of these accounts are given to the boxes that ask for them.
+select t.id from iptv.take($1, $2, $3) as t (id)
 
 -- name: confirm
 -- Ends an event of a box; one that has ended stays as it is.

@@ -11,6 +11,17 @@ from tests.api.iptv.conftest import Portal
 from tests.api.iptv.test_cases import play
 from tests.api.iptv.test_devices import ONE, TWO, ask, signed_in
 
+ADD_EVENTS = (
+    "insert into iptv.event (account, event, priority, created_at_ms, expires_at_ms)"
+    " select 2, 'reboot', 1, 0, $2::bigint + 60000 from generate_series(1, $1)"
+)
+# How many entries of the indexes of events, and how many rows beside them, were read.
+READ = (
+    "select sum(pg_stat_get_xact_tuples_returned(c.oid)) from pg_class c"
+    " where c.oid = 'iptv.event'::regclass or c.oid in"
+    " (select i.indexrelid from pg_index i where i.indrelid = 'iptv.event'::regclass)"
+)
+
 
 def test_polls_are_written_together(portal: Portal) -> None:
     """A poll writes nothing; what has gathered is one row for all boxes of a page."""
@@ -88,24 +99,32 @@ def test_one_of_many_polls_gets_an_event(portal: Portal) -> None:
     portal.run(run())
 
 
-def test_polls_find_events_in_an_index(portal: Portal) -> None:
-    """No poll reads a queue from one end to the other, though it was planned while there was none.
+@pytest.mark.parametrize("how", ["truncate iptv.event", "delete from iptv.event"])
+def test_polls_read_their_own_events_alone(how: str, portal: Portal) -> None:
+    """Planned while there was no event, a poll reads those of its box alone when there are many.
 
     What a broadcast is writing cannot be seen yet, but would be read, once for every box.
     """
 
     async def run() -> None:
         pool, token = portal.api.services.pool, await signed_in(portal, M1, ONE)
-        await pool.execute("delete from iptv.event")
-        await pool.execute("vacuum analyze iptv.event")
-        asked = ([hashlib.sha256(token.encode()).digest()], [0], portal.clock(), False)
-        read = "select pg_stat_get_xact_numscans('iptv.event'::regclass)"
+        await pool.execute(ADD_EVENTS, 1000, portal.clock())
+        await pool.execute(how)
+        await pool.execute("vacuum (analyze, truncate off) iptv.event")
+        box = [hashlib.sha256(token.encode()).digest()]
         async with pool.acquire() as connection, connection.transaction():
-            before = await connection.fetchval(read)
-            for _ in range(3):
-                assert 1 == len(await connection.fetch("select iptv.look($1, $2, $3, $4)", *asked))
-                await connection.execute("select iptv.take(array[1, 2], $1)", portal.clock())
-            assert before == await connection.fetchval(read)
+            for _ in range(2):
+                before = await connection.fetchval(READ)
+                for _ in range(6):
+                    await connection.fetch(
+                        "select iptv.look($1, '{0}', $2, false)", box, portal.clock()
+                    )
+                    await connection.execute(
+                        "select iptv.take('{1, 2}', '{3, 4}', $1)", portal.clock()
+                    )
+                assert await connection.fetchval(READ) - before < 100
+                await connection.execute(ADD_EVENTS, 1000, portal.clock())
+            await connection.execute("delete from iptv.event")
 
     portal.run(run())
 
@@ -120,15 +139,11 @@ def test_queues_are_counted_after_a_broadcast(named: str, live: int, portal: Por
         events = portal.api.services.portal.events
         async with portal.fresh() as connection:
             await events.tidy()
-            await connection.execute(
-                "insert into iptv.event (account, event, priority, created_at_ms, expires_at_ms)"
-                " select 1, 'reboot', 1, $1::bigint, $1 + 60000 from generate_series(1, 1002)",
-                portal.clock(),
-            )
+            await connection.execute(ADD_EVENTS, 1002, portal.clock())
             await events.tidy()
             events.hear(named)
             await events.tidy()
-            left = "select count(*) from iptv.event where account = 1 and ended_at_ms is null"
+            left = "select count(*) from iptv.event where account = 2 and ended_at_ms is null"
             assert live == await connection.fetchval(left)
 
     portal.run(run())
