@@ -6,7 +6,7 @@ password is ever in an error.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from farebox.domain.errors import UnavailableError
@@ -51,14 +51,16 @@ class KeptPasswords:
         async with storage_errors():
             await self._keep(self._pool, account, number, password)
 
-    async def keep_other(
-        self, connection: Connection, account: str, number: int, password: str
-    ) -> bool:
-        """A password of a subscriber, where it is another one; whether it is."""
-        if (await self.of(connection, account, [number]))[number] == password:
-            return False
-        await self._keep(connection, account, number, password)
-        return True
+    async def keep_others(
+        self, connection: Connection, account: str, given: Mapping[int, str]
+    ) -> list[int]:
+        """Passwords of subscribers, where they are other ones; whose these are."""
+        kept = await self.of(connection, account, list(given))
+        others = [number for number, password in given.items() if kept[number] != password]
+        now_ms = self._clock()
+        rows = [(number, self._sealed(account, number, given[number]), now_ms) for number in others]
+        await connection.executemany(SQL.set, rows)
+        return others
 
     async def of(
         self, connection: Connection, account: str, numbers: Sequence[int]
@@ -76,8 +78,11 @@ class KeptPasswords:
     async def _keep(
         self, connection: Connection | Pool, account: str, number: int, password: str
     ) -> None:
-        sealed = self._sealer.seal(password.encode(), about(account, "password", number))
+        sealed = self._sealed(account, number, password)
         await connection.execute(SQL.set, number, sealed, self._clock())
+
+    def _sealed(self, account: str, number: int, password: str) -> bytes:
+        return self._sealer.seal(password.encode(), about(account, "password", number))
 
 
 def unseal(sealer: Sealer, account: str, kind: str, number: int, sealed: bytes | None) -> str:

@@ -4,7 +4,8 @@ A row outside the caller's scope does not exist here. Writes run in the transact
 tell the resource's channels; broken unique and foreign keys are spelled as domain errors.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,14 +65,40 @@ async def insert(
     """
     write = Write(connection, resource, view, values)
     await _prepare(write, catalogue)
-    columns = {**_columns(write), "created_at_ms": view.now_ms, "updated_at_ms": view.now_ms}
-    if resource.owner is not None:
-        columns.setdefault(resource.owner, view.caller.group)
     async with _refusals(resource):
-        key: int = (await _fetch(connection, sql.insert(resource, columns)))[0][0]
+        key: int = (await _fetch(connection, _insertion(write)))[0][0]
     await _replace_links(write, key, catalogue)
     await _notify(connection, resource)
     return key
+
+
+async def insert_many(
+    connection: Connection, resource: Resource, rows: Sequence[dict[str, Any]], view: View,
+    catalogue: Catalogue,
+) -> list[int]:  # fmt: skip
+    """Add rows that have no associations, in few round trips, and give their ids in order.
+
+    Raises what `insert` raises, without telling for which row.
+    """
+    for field in resource.fields:
+        target = catalogue.get(field.reference or "")
+        if target is not None:
+            ids = sorted({row[field.name] for row in rows if row.get(field.name) is not None})
+            if len(await _fetch(connection, sql.present(target, ids, view))) < len(ids):
+                raise InvalidError(f"{field.name} does not exist", "invalid_reference")
+    alike = defaultdict(list)
+    for at, values in enumerate(rows):
+        write = Write(connection, resource, view, values)
+        await _prepare(write, {})
+        text, arguments = _insertion(write)
+        alike[text].append((at, arguments))
+    keys: dict[int, int] = {}
+    async with _refusals(resource):
+        for text, ones in alike.items():
+            records = await connection.fetchmany(text, [arguments for _, arguments in ones])
+            keys |= {at: record[0] for (at, _), record in zip(ones, records, strict=True)}
+    await _notify(connection, resource)
+    return [keys[at] for at in range(len(rows))]
 
 
 async def update(
@@ -173,6 +200,14 @@ async def _prepare(write: Write, catalogue: Catalogue) -> None:
         raise InvalidError(f"{name} {reason}", "invalid_reference", faults)
     if write.resource.prepare is not None:
         await write.resource.prepare(write)
+
+
+def _insertion(write: Write) -> sql.Query:
+    now_ms = write.view.now_ms
+    columns = {**_columns(write), "created_at_ms": now_ms, "updated_at_ms": now_ms}
+    if write.resource.owner is not None:
+        columns.setdefault(write.resource.owner, write.view.caller.group)
+    return sql.insert(write.resource, columns)
 
 
 def _columns(write: Write) -> dict[str, object]:

@@ -17,8 +17,9 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from farebox.api.isp.blueprint import Operation, enter
-from farebox.api.isp.bulk import BYTES_MAX, FAULTS_MAX
+from farebox.api.isp.bulk import BYTES_MAX
 from farebox.api.isp.dialect import Answer, Call, Failure, HTTPRequest, data
+from farebox.api.isp.importing import FAULTS_MAX
 from farebox.api.isp.recording import recorded
 from farebox.api.isp.tables import CSV, batches
 from farebox.api.isp.usage import read_record
