@@ -6,9 +6,12 @@ the records of the next one before it decides a block. Short loops keep more mis
 one long one, whose instructions fill the processor's window; so even comparing the keys of a block
 is a loop of its own, before the one that decides. Nothing is added or removed while a batch runs,
 so the slot guessed from a tag stays right or is seen to be wrong.
+
+Redeems are decided eight at a time where the processor can (redeem_lanes.h); that compares keys as
+well, and leaves single rows to the rule in words.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
 
 from index cimport hash_home, index_candidate, index_lowest, key_hash
 from ordinary cimport redeem_ordinary, taken_t
@@ -22,8 +25,10 @@ from voucher cimport (
     answer_t,
     book_t,
     call_t,
+    columns_t,
     decide,
     least,
+    policy_t,
     record_at,
     record_t,
 )
@@ -33,32 +38,27 @@ cdef extern from "machine.h" nogil:
     void prefetch(const void* line)
     uint64_t load_u64(const void* at)
     bint is_rare(bint condition)
+    int lowest_bit(uint64_t bits)
+
+cdef extern from "redeem_lanes.h" nogil:
+    bint eight_at_once()
+    uint32_t redeem_eight(
+        const policy_t* policies, record_t** records, const columns_t* rows, int64_t first,
+        uint64_t now_ms, uint64_t now_s,
+    )
 
 
 cdef enum:
+    # A multiple of eight.
     BLOCK = 16
     # Blocks from asking for a record to deciding on it, and as many before that for its bucket.
     LEAD = 2
-    # A power of two that holds all rows under way, (2 * LEAD + 1) * BLOCK.
+    # A power of two that holds the rows between two steps, (LEAD + 1) * BLOCK.
     RING = 64
 
 cdef enum:
     # Longest hold, so that its end fits 42 bits whatever the time: 2**36 ms, two years.
     LOCK_BITS = 36
-
-cdef struct columns_t:
-    int64_t count
-    const uint8_t* key
-    const int32_t* device
-    const int64_t* cap
-    const int64_t* demand
-    const int64_t* lock_ms
-    const uint8_t* flags
-    int8_t* outcome
-    int64_t* amount_off
-    int64_t* balance
-    int64_t* hold_until_ms
-    uint8_t* changed
 
 
 cdef inline bint columns_fit(const columns_t* rows, int op) noexcept nogil:
@@ -178,6 +178,25 @@ cdef inline void decide_rows(
             decide_row(book, rows, i, slots[i & (RING - 1)], record, call, op)
 
 
+cdef inline void redeem_block(
+    const book_t* book, const columns_t* rows, int64_t first, int64_t* slots, record_t** records,
+    call_t* call,
+) noexcept nogil:
+    """Redeems a whole block, eight rows at a time; what is special among them follows in order."""
+    cdef int64_t eight, i
+    cdef uint64_t rest
+    for eight in range(first, first + BLOCK, 8):
+        rest = 0xFF ^ redeem_eight(
+            book.policies, &records[eight & (RING - 1)], rows, eight, <uint64_t>call.now_ms,
+            call.now_s,
+        )
+        while is_rare(rest != 0):
+            i = eight + lowest_bit(rest)
+            settle_rows(book, rows, i, i + 1, slots, records)
+            decide_rows(book, rows, i, i + 1, slots, records, call, REDEEM)
+            rest &= rest - 1
+
+
 cdef inline void decide_column(
     const book_t* shared_book, const columns_t* shared_rows, int64_t now_ms, int op
 ) noexcept nogil:
@@ -191,6 +210,7 @@ cdef inline void decide_column(
     cdef record_t* found[RING]
     cdef int64_t at = -2 * <int64_t>LEAD * BLOCK
     cdef int64_t buckets, records, end
+    cdef bint by_eight = op == REDEEM and eight_at_once()
     call.now_ms = now_ms
     call.now_s = <uint32_t>(now_ms // 1000)
     call.boundary_s = 0
@@ -206,8 +226,11 @@ cdef inline void decide_column(
             )
         if at >= 0:
             end = least(at + BLOCK, rows.count)
-            settle_rows(&book, &rows, at, end, slots, found)
-            decide_rows(&book, &rows, at, end, slots, found, &call, op)
+            if op == REDEEM and by_eight and end - at == BLOCK:
+                redeem_block(&book, &rows, at, slots, found, &call)
+            else:
+                settle_rows(&book, &rows, at, end, slots, found)
+                decide_rows(&book, &rows, at, end, slots, found, &call, op)
         at += BLOCK
 
 

@@ -3,8 +3,8 @@
 Almost every redeem of a batch is accepted, with the whole demand, every fact right and no reset
 due. Whether a call is such a one is a handful of subtractions whose signs are put together; only
 what is not goes down the ladder of voucher.pxd, which then finds the reason, the reset or, in rare
-corners, that nothing is the matter. What this accepts the ladder accepts with the same numbers;
-tests compare both on every kind of record.
+corners, that nothing is the matter. What this accepts the ladder accepts with the same numbers,
+and so do the lanes of redeem_lanes.h; tests compare them on every kind of record.
 """
 
 cimport cython

@@ -14,7 +14,7 @@ overflow:
 A window's end and an expiry are whole seconds, so that u32 holds them exactly; 2**32 - 1 is never.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from calendar cimport calendar_find, calendar_t
 from outcome cimport *
@@ -30,14 +30,52 @@ cdef enum:
     REDEEM = 1
     ROLLBACK = 2
 
-cdef enum:
-    CAMPAIGN_ACTIVE = 1
-    MACHINE_ACTIVE = 2
-    PLACE_OK = 4
-    CURRENCY_OK = 8
-    PRODUCT_OK = 16
-    ALL_OK = 31
-    PARTIAL = 32
+cdef extern from "record.h" nogil:
+    enum:
+        CAMPAIGN_ACTIVE
+        MACHINE_ACTIVE
+        PLACE_OK
+        CURRENCY_OK
+        PRODUCT_OK
+        ALL_OK
+        PARTIAL
+        ACTIVE
+        SHARED
+        WIDE
+        POLICY_SHIFT
+        DEVICE_BITS
+
+    ctypedef struct record_t:
+        uint64_t[2] key
+        int64_t amount
+        int64_t total_amount
+        uint64_t hold
+        uint32_t period_end_s
+        uint32_t expires_before_s
+        uint32_t count
+        uint32_t total
+        uint32_t policy_flags
+        uint32_t version
+
+    ctypedef struct policy_t:
+        uint32_t value
+        uint32_t limit
+        uint32_t calendar
+        uint32_t gift
+
+    ctypedef struct columns_t:
+        int64_t count
+        const uint8_t* key
+        const int32_t* device
+        const int64_t* cap
+        const int64_t* demand
+        const int64_t* lock_ms
+        const uint8_t* flags
+        int8_t* outcome
+        int64_t* amount_off
+        int64_t* balance
+        int64_t* hold_until_ms
+        uint8_t* changed
 
 cdef enum:
     NEVER_S = 0xFFFFFFFF
@@ -45,30 +83,11 @@ cdef enum:
     LONG_CODE = 1
 
 cdef enum:
-    # Record flags; the policy's number is above them.
-    ACTIVE = 1
-    SHARED = 2          # another record has the same key
-    WIDE = 4            # the upper bits of the version are not zero
-    POLICY_SHIFT = 8
-    DEVICE_BITS = 22
     # Slots in a segment, and segments in a book of 2**32 slots; spelled out, because checked builds
     # cannot compute in an enum.
     SEGMENT_BITS = 15
     SEGMENT = 32768
     SEGMENTS = 131072
-
-# One cache line. A redeem reads and writes this line and nothing else.
-cdef struct record_t:
-    uint64_t[2] key     # the canonical code, or what stands for a long one; key[0] = 0: a free slot
-    int64_t amount
-    int64_t total_amount
-    uint64_t hold       # end in milliseconds above, device number below; 0 = none
-    uint32_t period_end_s
-    uint32_t expires_before_s
-    uint32_t count
-    uint32_t total
-    uint32_t policy_flags
-    uint32_t version    # the lower 32 of 48 bits
 
 # What only resets, rollbacks and reads need.
 cdef struct side_t:
@@ -79,12 +98,6 @@ cdef struct side_t:
 cdef struct saved_t:
     record_t record
     side_t side
-
-cdef struct policy_t:
-    uint32_t value
-    uint32_t limit
-    uint32_t calendar   # 0 = never resets
-    uint32_t gift
 
 cdef struct bucket_t:
     uint16_t[10] tag    # 0 = empty

@@ -20,7 +20,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 cimport voucher
 from audit cimport audit
-from batch cimport LOCK_BITS, columns_fit, columns_t, decide_batch
+from batch cimport LOCK_BITS, columns_fit, decide_batch
 from calendar cimport calendar_ascends, calendar_pace, calendar_t
 from copy_rows cimport MALFORMED, UNFINISHED, header_read, row_read, row_t
 from entry cimport (
@@ -31,8 +31,8 @@ from index cimport index_add, index_drop, index_list, index_lowest
 from memory cimport book_bytes, book_close, book_extend, book_open, book_policies, book_resize
 from voucher cimport (
     DEVICE_BITS, LONG_CODE, NEVER_S, POLICY_SHIFT, SEGMENT, SHARED, answer_t, book_t, call_t,
-    decide, policy_t, record_at, record_t, saved_t, side_at, side_t, slot_give, slot_take,
-    spendable,
+    columns_t, decide, policy_t, record_at, record_t, saved_t, side_at, side_t, slot_give,
+    slot_take, spendable,
 )
 
 

@@ -227,19 +227,20 @@ def test_keys_of_either_kind(book: Book, gift: Adder) -> None:
     book.batch(VALIDATE, b"", NOW, **columns(0))
 
 
-def test_batch_takes_the_lowest_slot(book: Book, discount: Adder) -> None:
+@pytest.mark.parametrize("count", [1, 16])
+def test_batch_takes_the_lowest_slot(book: Book, discount: Adder, count: int) -> None:
     """Of several records under a key a batch decides the one of the lowest slot."""
     low = discount("X")
     older = discount("S")
     book.remove(low)
     newer = discount("S")
     assert newer < older
-    book.batch(REDEEM, book.pack(["S"]), NOW, **columns(1))
-    assert (2, 1) == (book.version(newer), book.version(older))
+    book.batch(REDEEM, book.pack(["S"] * count), NOW, **columns(count))
+    assert (1 + count, 1) == (book.version(newer), book.version(older))
     assert (older, newer) == book.find("S")
 
 
-CODES = [f"CODE-{n}" for n in range(6)] + [LONG, LONG + "-2"]
+CODES = [f"CODE-{n}" for n in range(6)] + [LONG, LONG + "-2"] + [f"MANY-{n}" for n in range(40)]
 ROW = st.tuples(
     st.sampled_from([*CODES, "MISSING"]),
     st.integers(0, 3),
@@ -261,13 +262,39 @@ def twin() -> Book:
     book.boundaries(0, 1, array("q", [NOW - 5000 + 86_400_000 * day for day in range(30)]))
     for n, code in enumerate(CODES):
         policy = book.policy(
-            gift=n % 2 == 0, value=60, limit=0 if n < 3 else 2 + n % 2, frequency=int(n > 4)
+            gift=n % 2 == 0, value=60, limit=0 if n < 3 else 2 + n % 2, frequency=int(4 < n < 9)
         )
-        ends = NEVER_MS if n <= 4 else NOW
+        ends = NOW if 4 < n < 9 else NEVER_MS
         book.add(code, n, policy, period_end_ms=ends, active=n != 3)
         if n == 2:
             book.add(code, 100 + n, policy)
     return book
+
+
+def ask_both(one: Book, many: Book, op: int, now: int, asked: list[Any]) -> None:
+    """The calls one by one of one book, as a batch of the other; the answers are the same."""
+    rows = columns(len(asked))
+    for i, row in enumerate(asked):
+        for name, value in zip(list(COLUMNS)[:5], row[1:], strict=True):
+            rows[name][i] = value
+    many.batch(op, many.pack([row[0] for row in asked]), now, **rows)
+    for i, (code, device, cap, demand, lock_ms, flags) in enumerate(asked):
+        slots = one.find(code)
+        if not slots:
+            assert Outcome.VOUCHER_NOT_FOUND == rows["outcome"][i]
+            continue
+        got = one.decide(op, min(slots), now, device, cap, demand, lock_ms, flags)
+        for name in list(COLUMNS)[5:]:
+            assert getattr(got, name) == rows[name][i], (i, name)
+
+
+def check_equal(one: Book, many: Book) -> None:
+    """Both books hold the same records."""
+    for code in CODES:
+        assert [one.save(slot) for slot in one.find(code)] == [
+            many.save(slot) for slot in many.find(code)
+        ]
+    many.check()
 
 
 @settings(max_examples=150, deadline=None)
@@ -278,24 +305,20 @@ def test_batch_is_the_fold_of_singles(batches: list[tuple[int, int, list[Any]]])
     now = NOW
     for op, pause, asked in batches:
         now += pause
-        rows = columns(len(asked))
-        for i, row in enumerate(asked):
-            for name, value in zip(list(COLUMNS)[:5], row[1:], strict=True):
-                rows[name][i] = value
-        many.batch(op, many.pack([row[0] for row in asked]), now, **rows)
-        for i, (code, device, cap, demand, lock_ms, flags) in enumerate(asked):
-            slots = one.find(code)
-            if not slots:
-                assert Outcome.VOUCHER_NOT_FOUND == rows["outcome"][i]
-                continue
-            got = one.decide(op, min(slots), now, device, cap, demand, lock_ms, flags)
-            for name in list(COLUMNS)[5:]:
-                assert getattr(got, name) == rows[name][i], (i, name)
-    for code in CODES:
-        assert [one.save(slot) for slot in one.find(code)] == [
-            many.save(slot) for slot in many.find(code)
-        ]
-    many.check()
+        ask_both(one, many, op, now, asked)
+    check_equal(one, many)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_long_batch_is_the_fold_of_singles(seed: int) -> None:
+    """P14 for hundreds of rows of which most are accepted, many of them on the same vouchers."""
+    one, many, pick = twin(), twin(), random.Random(seed)
+    asked = [
+        (pick.choice(CODES), 5, pick.choice([-1, 500]), 1, 0, pick.choice([ALL_OK] * 9 + [15]))
+        for _ in range(600)
+    ]
+    ask_both(one, many, REDEEM, NOW, asked)
+    check_equal(one, many)
 
 
 # Records and calls at the edges of each rung; the rest is as a fresh voucher has it.
@@ -316,29 +339,46 @@ CAPS = [-(2**63), -1, 0, 1, 59, 60, 61, 2**63 - 1]
 FLAGS = [ALL_OK, ALL_OK | 32, *(ALL_OK ^ 1 << bit for bit in range(5))]
 
 
+def counters(book: Book, slot: int) -> tuple[int, ...]:
+    """What a redeem changes in a record."""
+    record = book.read(slot)
+    return record.count, record.amount, record.total, record.total_amount, record.version
+
+
 @pytest.mark.parametrize("record", RECORD_EDGES, ids=str)
 @pytest.mark.parametrize(("gift", "limit"), [(True, 0), (True, 2), (False, 0), (False, 2)])
 def test_batch_is_the_single_at_every_edge(record: dict[str, int], gift: bool, limit: int) -> None:
-    """Where a rung begins and ends, a batch takes it as the single call does, to the byte."""
-    one, many = Book(4, seed=3), Book(4, seed=3)
+    """Where a rung begins and ends, a batch takes it as the single call does, to the byte.
+
+    A row alone goes another way through a batch than one of sixteen, and stands in both here.
+    """
+    one, many = Book(4, seed=3), Book(32, seed=3)
+    codes = ["A", *(f"OTHER-{n}" for n in range(15))]
     for book in (one, many):
         book.boundaries(0, 1, array("q", [NOW - 5000 + 86_400_000 * day for day in range(9)]))
         frequency = int("period_end_ms" in record)
         policy = book.policy(gift=gift, value=60, limit=limit, frequency=frequency)
         fields: dict[str, Any] = record
-        book.add("A", 1, policy, **fields)
-    key, fresh = many.pack(["A"]), one.save(0)
+        for n, code in enumerate(codes if book is many else codes[:1]):
+            book.add(code, 1 + n, policy, **fields)
+    fresh = [many.save(slot) for slot in range(len(codes))]
+    keys = {count: many.pack(codes[:count]) for count in (1, len(codes))}
     calls = [(c, d, ALL_OK) for c in CAPS for d in DEMANDS] + [(-1, 9, flags) for flags in FLAGS]
     for cap, demand, flags in calls:
-        for book in (one, many):
-            book.restore(0, fresh, book.version(0))
-        rows = columns(1)
-        rows["cap"][0], rows["demand"][0], rows["flags"][0] = cap, demand, flags
-        many.batch(REDEEM, key, NOW, **rows)
+        one.restore(0, fresh[0], one.version(0))
         got = one.decide(REDEEM, 0, NOW, 5, cap, demand, flags=flags)
-        answer = [rows[name][0] for name in list(COLUMNS)[5:]]
-        assert [getattr(got, name) for name in list(COLUMNS)[5:]] == answer, (cap, demand, flags)
-        assert one.save(0) == many.save(0), (cap, demand, flags)
+        expected = [getattr(got, name) for name in list(COLUMNS)[5:]]
+        for count in keys:
+            for slot, saved in enumerate(fresh):
+                many.restore(slot, saved, many.version(slot))
+            rows = columns(count)
+            for name, value in (("cap", cap), ("demand", demand), ("flags", flags)):
+                rows[name][:] = value
+            many.batch(REDEEM, keys[count], NOW, **rows)
+            answers = {tuple(rows[name][i] for name in list(COLUMNS)[5:]) for i in range(count)}
+            assert {tuple(expected)} == answers, (cap, demand, flags, count)
+            assert {counters(one, 0)} == {counters(many, slot) for slot in range(count)}
+            assert one.save(0) == many.save(0), (cap, demand, flags, count)
 
 
 def test_batch_holds_the_book(book: Book, discount: Adder) -> None:
