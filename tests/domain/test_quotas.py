@@ -1,5 +1,6 @@
 """Fair use: the vectors of isp.md 5.3 and 5.4, and what must hold for all figures (4.12)."""
 
+import random
 from functools import partial
 from typing import Any
 
@@ -7,8 +8,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farebox.domain import wall_clocks
+from farebox.domain.cycles import Cycle
 from farebox.domain.quotas import Policy, Standing, Usage, Verdict, evaluate, window
-from farebox.domain.windows import NEVER_MS
+from farebox.domain.tallies import Tally
+from farebox.domain.windows import NEVER_MS, zone_names
+from tests.strategies import FIRST_MS, LAST_MS, ZONES
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -165,20 +170,105 @@ AMOUNTS = st.integers(0, 300 * MIB)
 
 
 @settings(max_examples=150, deadline=None)
-@given(AMOUNTS, AMOUNTS, st.integers(-200 * MIB, 200 * MIB), AMOUNTS, st.integers(0, 5 * MIB))
+@given(
+    AMOUNTS, AMOUNTS, st.integers(-200 * MIB, 200 * MIB), AMOUNTS, st.integers(0, 5 * MIB),
+    st.sampled_from(("upload", "download")), st.sampled_from(("data", "uploadDownload")),
+)  # fmt: skip
 def test_more_use_never_leaves_more(
-    upload: int, download: int, topup: int, carried: int, more: int
+    upload: int, download: int, topup: int, carried: int, more: int, way: str, mode: str
 ) -> None:
     """More bytes never raise what is left, end an excess or lower a level."""
     usage = {"upload": upload, "download": download, "topup": topup, "carried": carried}
-    before = verdict(usage=usage)
-    after = verdict(usage={**usage, "download": download + more})
+    before = verdict({"mode": mode}, usage)
+    after = verdict({"mode": mode}, {**usage, way: usage[way] + more})
 
     assert before.remaining is not None
     assert after.remaining is not None
     assert after.remaining <= before.remaining
     assert (after.is_over, after.level) >= (before.is_over, before.level)
     assert (before.remaining == 0 and not before.is_over) == (before.used == before.effective)
+    assert not before.is_over or before.used >= before.effective + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(AMOUNTS, AMOUNTS, AMOUNTS, st.integers(-200 * MIB, 200 * MIB))
+def test_what_is_left_out_does_not_count(
+    upload: int, other: int, download: int, topup: int
+) -> None:
+    """Without uploads both modes are one, whatever was uploaded."""
+    found = [
+        verdict(
+            {"mode": mode, "excludes_upload": True},
+            {"upload": sent, "download": download, "topup": topup},
+        )
+        for mode in ("data", "uploadDownload")
+        for sent in (upload, other)
+    ]
+    assert 1 == len({told(one) for one in found})
+
+
+@settings(max_examples=60, deadline=None)
+@given(AMOUNTS, st.integers(-200 * MIB, 200 * MIB), st.integers(0, 100 * MIB))
+def test_what_is_carried(used: int, topup: int, carried: int) -> None:
+    """What was carried is used first, a reduction counts as used, and a limit is the most."""
+    usage = {"download": used, "topup": topup, "carried": carried}
+    limit, now = 100 * MIB, NOVEMBER[1]
+    expected = limit - min(limit, max(0, used + max(0, -topup) - carried))
+    assert expected == verdict(CARRY, usage, now=now).usage.carried
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    AMOUNTS, st.integers(0, 100 * MIB), st.lists(st.integers(0, 60 * MIB), max_size=4),
+    st.sampled_from((0, 30 * MIB, 100 * MIB)),
+)  # fmt: skip
+def test_late_bytes_only_lower_what_was_carried(
+    used: int, carried: int, late: list[int], cleared: int
+) -> None:
+    """By as much as they are at most, and never below nothing; nothing else is moved."""
+    tally = Tally(
+        policy=Policy(**BASE["policy"] | CARRY), zone=ZONE, since_ms=0, created_ms=0,
+        standing=Standing(), cycle=Cycle(reset_type="never"),
+        usage=Usage(**BASE["usage"], download=used, carried=carried),
+    )  # fmt: skip
+    tally.roll(NOVEMBER[1] * 1000)
+    # Something else, such as a smaller limit, may have lowered it since.
+    tally.usage = msgspec.structs.replace(
+        tally.usage, carried=max(0, tally.usage.carried - cleared)
+    )
+    for more in late:
+        before = tally.usage
+        tally.add(NOVEMBER[1] * 1000 - 1, 0, more)
+        assert before.carried - more <= tally.usage.carried <= before.carried
+        assert tally.usage == msgspec.structs.replace(before, carried=tally.usage.carried)
+
+
+def test_windows_divide_time() -> None:
+    """One after the other, each around the instants in it; a month's day has twelve in a year."""
+    source = random.Random(12)
+    zones = sorted(zone_names())
+    rhythms = [
+        *(("monthly", dom) for dom in range(1, 32)), *(("weekly", dow) for dow in range(7)),
+        ("daily", 0),
+    ]  # fmt: skip
+    for every, anchor in rhythms * 3:
+        name = source.choice((*ZONES, *source.sample(zones, 3)))
+        policy = Policy(mode="data", first=1, every=every, dom=max(anchor, 1), dow=anchor % 7)
+        at_ms = source.randrange(FIRST_MS, LAST_MS)
+        found = window(policy, name, at_ms)
+        assert found.start_ms <= at_ms < found.end_ms, (name, policy, at_ms)
+        starts = []
+        for _ in range(13):
+            following = window(policy, name, found.end_ms)
+            assert (found.start_ms, found.end_ms) == (following.before_ms, following.start_ms)
+            inside = source.randrange(following.start_ms, following.end_ms)
+            assert following == window(policy, name, inside), (name, policy, inside)
+            starts.append(wall_clocks.day_of(following.start_ms, name))
+            found = following
+        if every == "monthly":
+            assert 12 == len({(day.year, day.month) for day in starts[:12]}), (name, policy)
+            first, last = starts[0], starts[12]
+            assert (first.year + 1, first.month) == (last.year, last.month), (name, policy)
 
 
 @settings(max_examples=100, deadline=None)
