@@ -103,7 +103,8 @@ def test_usage_in_any_portions(
             totals = [sum(way) for way in zip(*days, strict=True)]
             assert 2 == len(days)
             assert totals == [rows[0]["cycle_upload"], rows[0]["cycle_download"]]
-            sent = [one for _, one in sum(night(random.Random(seed), "all"), [])]
+            [whole] = night(random.Random(seed), "all")
+            sent = [one for _, one in whole]
             for at, (way, counter) in enumerate((("upload", "in"), ("download", "out"))):
                 deltas = sum(one.get(way, 0) for one in sent)
                 assert deltas + max(one.get(counter, 0) for one in sent) == totals[at]
