@@ -15,10 +15,17 @@ from farebox.domain.quotas import Policy
 from farebox.engine.holding import hold
 from farebox.engine.metering import VENDOR, settle
 from farebox.engine.switching import emit
-from farebox.storage.pool import Pool, transaction
+from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+
+
+async def strangers(connection: Connection, account: str, templates: Sequence[int]) -> list[int]:
+    """Those of some templates that an account cannot use; the others stay until the commit."""
+    rows = await connection.fetch(SQL.known, account, list(templates))
+    known = {row["id"] for row in rows}
+    return [template for template in templates if template not in known]
 
 
 class Overrides:
@@ -37,12 +44,8 @@ class Overrides:
         kept, sets = msgspec.to_builtins(policy), msgspec.to_builtins(list(attributes))
         async with transaction(self._pool) as connection:
             await hold(connection, account, number, now_ms)
-            known = {
-                row["id"] for row in await connection.fetch(SQL.known, account, list(templates))
-            }
-            for template in templates:
-                if template not in known:
-                    raise NotFoundError(f"Template {template} not found", "template_not_found")
+            if strange := await strangers(connection, account, templates):
+                raise NotFoundError(f"Template {strange[0]} not found", "template_not_found")
             if await connection.fetchval(SQL.holds, number, kind, kept, sets):
                 return
             before = (await settle(connection, number, now_ms)).get(kind)

@@ -1,9 +1,10 @@
 -- What holds for one subscriber alone.
 
 -- name: known
--- Which of some templates are the account's or of one above it.
+-- Which of some templates are the account's or of one above it; these do not go away meanwhile.
 select id from isp.bandwidth_template
  where id = any($2::bigint[]) and account in (select isp.ancestry($1))
+ order by id for key share
 
 -- name: holds
 -- Whether just this holds already.

@@ -21,6 +21,7 @@ from farebox.domain import cycles, wall_clocks
 from farebox.domain.errors import InvalidError
 from farebox.domain.windows import zone
 from farebox.engine.metering import settle
+from farebox.engine.overriding import strangers
 from farebox.resource.definition import Field, Resource, Scope, View, Write
 
 _ID: Final = Field("id", "bigtext")
@@ -53,11 +54,14 @@ TEMPLATE: Final = Resource(
 
 
 async def _policy(write: Write) -> None:
-    """A package's policy is read as E28 reads an override."""
+    """A package's policy is read as E28 reads an override; its speeds must be the account's."""
     if "policy" in write.values:
         given = {fold(name): value for name, value in write.values["policy"].items()}
         given["bandwidthrestriction"], given["userid"] = "on", "1"
         policy = policy_from("bandwidth", read_all(BANDWIDTH, given))
+        chosen = [policy.first] if policy.mode == "always" else [policy.first, policy.second]
+        if strange := await strangers(write.connection, write.view.caller.group, chosen):
+            raise InvalidError(f"Template {strange[0]} does not exist", "invalid_reference")
         write.values["policy"] = msgspec.to_builtins(policy)
 
     for name in _AMOUNTS:
