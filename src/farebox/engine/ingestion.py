@@ -34,10 +34,9 @@ from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-# Batches stored at once: while the database works on one, another is made ready. With more of them
-# nothing is stored faster, and whoever asks beside them waits for each at every step. And batches
-# that may wait for that.
-AT_ONCE: Final = 2
+# Batches stored at once: with two of them hardly more is stored, and whoever asks beside them waits
+# for each at every step. And batches that may wait for that.
+AT_ONCE: Final = 1
 WAITING_MAX: Final = 200
 # Of a dead letter's text; a longer one is cut.
 _LETTER_CHARS_MAX: Final = 8192

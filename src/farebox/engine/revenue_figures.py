@@ -5,7 +5,7 @@ totals of all prices, in minor units of their currency.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +21,12 @@ class Selection(msgspec.Struct, frozen=True):
     locations: Sequence[int]
     machines: Sequence[int] | None = None
     currency: str | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """What is equal for equal selections, in whatever order they name things."""
+        machines = None if self.machines is None else frozenset(self.machines)
+        return frozenset(self.locations), machines, self.currency
 
 
 class Daily(NamedTuple):
