@@ -3,12 +3,9 @@
 A change that means several accounts changes all of them or none.
 """
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from farebox.api.iptv.arguments import Given
 from farebox.api.iptv.blueprint import Call, Noun, Operation, streamed
 from farebox.api.iptv.dialect import Answer, invalid, told
 from farebox.api.iptv.showing import (
@@ -22,119 +19,18 @@ from farebox.api.iptv.showing import (
     ls_shown,
     ls_text,
 )  # fmt: skip
+from farebox.api.iptv.subjects import (
+    accounts_of,
+    all_boxes,
+    ls_given,
+    mac_given,
+    password_given,
+    some_boxes,
+    tariff_given,
+    values_of,
+)  # fmt: skip
 from farebox.domain.errors import NotFoundError
-from farebox.engine.boxes import Found, mac_of
-from farebox.storage.pool import Connection, transaction
-
-VENDOR: Final = "00:1A:79:"
-
-# Finds a tariff plan by one of its names; none for the empty text. Raises NotFoundError.
-TariffOf = Callable[[str], Awaitable[int | None]]
-
-
-# Who is meant
-
-
-async def some_boxes(call: Call, connection: Connection) -> list[int]:
-    """The accounts behind the identifiers, at least one. Raises NotFoundError."""
-    found = await call.portal.boxes.find(connection, call.ids, "number")
-    if not found.ids:
-        raise NotFoundError("STB not found")
-    ids: list[int] = found.ids
-    return ids
-
-
-async def all_boxes(call: Call, connection: Connection) -> list[int]:
-    """The same, where each identifier has to mean one."""
-    found = await call.portal.boxes.find(connection, call.ids, "number")
-    if not found.ids:
-        raise NotFoundError("STB not found")
-    return _whole(found)
-
-
-async def accounts_of(call: Call, connection: Connection, other: str) -> list[int]:
-    """The accounts behind the identifiers of ACCOUNTS and USERS. Raises NotFoundError."""
-    found = await call.portal.boxes.find(connection, call.ids, other)
-    if not found.ids and len(call.ids) == 1:
-        raise NotFoundError("Account not found")
-    return _whole(found)
-
-
-def _whole(found: Found) -> list[int]:
-    if not found.is_whole:
-        raise NotFoundError("One or more identifiers are incorrect")
-    return found.ids
-
-
-# What comes in
-
-
-def mac_given(call: Call, name: str) -> str:
-    """An address in its normal form, or the empty text."""
-    text = call.given.text(name, 255).strip()
-    if not text:
-        return ""
-    mac = mac_of(text)
-    if mac is None or (call.portal.policy.is_vendor_only and not mac.startswith(VENDOR)):
-        raise invalid("Not valid mac address")
-    return mac
-
-
-def ls_given(given: Given, name: str) -> str:
-    """An account number; "0" is none."""
-    text = given.name(name, ",/")
-    return "" if text == "0" else text
-
-
-async def _tariff_of(call: Call, connection: Connection, name: str) -> int | None:
-    found: int | None = await call.portal.boxes.tariff_of(connection, name)
-    return found
-
-
-async def _password(call: Call) -> dict[str, str]:
-    """The hash of a password where one is given."""
-    password = call.given.text("password", 128)
-    return {"password_hash": await call.portal.boxes.hash(password)} if password else {}
-
-
-async def values_of(call: Call, known: Mapping[str, Any], tariff_of: TariffOf) -> dict[str, Any]:
-    """The columns of an account that parameters name; `known` has the hash of a password."""
-    given, zone = call.given, call.portal.policy.time_zone
-    values: dict[str, Any] = dict(known)
-    readers: Mapping[str, tuple[str, Any]] = {
-        "login": ("login", lambda name: given.name(name, ",/")),
-        "full_name": ("full_name", lambda name: given.text(name, 255)),
-        "phone": ("phone", lambda name: given.text(name, 64)),
-        "account_number": ("ls", lambda name: ls_given(given, name)),
-        "status": ("status", given.flag),
-        "stb_mac": ("mac", lambda name: mac_given(call, name)),
-        "comment": ("comment", lambda name: given.text(name, 4096)),
-        "end_date": ("end_at_ms", lambda name: given.instant(name, zone)),
-        "account_balance": ("account_balance", lambda name: given.text(name, 255)),
-        "tariff_expired_date": ("tariff_expires_at_ms", lambda name: given.instant(name, zone)),
-    }
-    for name, (column, read) in readers.items():
-        if name in given:
-            values[column] = read(name)
-    for name, column in (
-        ("tariff_plan", "tariff"),
-        ("tariff_instead_expired", "tariff_afterwards"),
-    ):
-        if name in given:
-            values[column] = await tariff_of(given.text(name, 64).strip())
-    if "reseller_id" in given and call.portal.policy.has_resellers:
-        values["reseller"] = _reseller_given(given)
-    return values
-
-
-def _reseller_given(given: Given) -> int | None:
-    text = given.text("reseller_id", 64).strip()
-    if text in ("", "0"):
-        return None
-    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise NotFoundError("Reseller does not exist")
-    return int(text)
-
+from farebox.storage.pool import transaction
 
 # STB
 
@@ -160,7 +56,7 @@ async def create_box(call: Call) -> Answer:
         raise invalid("Login and password required")
     values: dict[str, Any] = {"login": login, "mac": mac, "ls": ls_given(given, "ls")}
     flags = [name for name in ("status", "additional_services_on") if name in given]
-    values |= {name: given.flag(name) for name in flags} | await _password(call)
+    values |= {name: given.flag(name) for name in flags} | await password_given(call)
     async with transaction(call.services.pool) as connection:
         key = await call.portal.boxes.create(connection, values, "Stb already exists")
         (row,) = await call.portal.boxes.read(connection, [key])
@@ -231,9 +127,9 @@ async def create_account(call: Call) -> Answer:
     """Makes an account."""
     if not call.given.text("login", 64).strip():
         raise invalid("Login required")
-    known = await _password(call)
+    known = await password_given(call)
     async with transaction(call.services.pool) as connection:
-        values = await values_of(call, known, partial(_tariff_of, call, connection))
+        values = await values_of(call, known, partial(tariff_given, call, connection))
         await call.portal.boxes.create(connection, values, "MAC address already in use")
     return told(True)
 
@@ -243,10 +139,10 @@ def _update(other: str) -> Any:
         """Changes what one identifier means."""
         if "login" in call.given and not call.given.text("login", 64).strip():
             raise invalid("Login required")
-        known = await _password(call)
+        known = await password_given(call)
         async with transaction(call.services.pool) as connection:
             ids = await accounts_of(call, connection, other)
-            values = await values_of(call, known, partial(_tariff_of, call, connection))
+            values = await values_of(call, known, partial(tariff_given, call, connection))
             await call.portal.boxes.change(connection, ids, values)
         return told(True)
 

@@ -16,7 +16,6 @@ import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
 
-from farebox.api.iptv.accounts import values_of as columns_of
 from farebox.api.iptv.admin import described, enter
 from farebox.api.iptv.arguments import Given, read_object, scalar
 from farebox.api.iptv.blueprint import Call
@@ -30,6 +29,7 @@ from farebox.api.iptv.provisioning import (
     values_of,
     view,
 )
+from farebox.api.iptv.subjects import values_of as columns_of
 from farebox.api.services import Services
 from farebox.domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
 from farebox.engine.account_import import Change, RowError, bring_in

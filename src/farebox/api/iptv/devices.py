@@ -10,10 +10,10 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler, get, post
 from litestar.params import FromPath
 
-from farebox.api.iptv.accounts import mac_given
 from farebox.api.iptv.arguments import MEDIA_TYPES, Given, read_body, shape
 from farebox.api.iptv.blueprint import Call
 from farebox.api.iptv.dialect import Answer, Failure, HTTPRequest, Success, invalid, told
+from farebox.api.iptv.subjects import mac_given
 from farebox.api.operations import documented
 from farebox.api.services import Services
 from farebox.domain import wall_clocks

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from farebox.api.iptv.accounts import all_boxes, some_boxes
 from farebox.api.iptv.arguments import Given
 from farebox.api.iptv.blueprint import Call, Noun, Operation
 from farebox.api.iptv.dialect import Answer, invalid, told
+from farebox.api.iptv.subjects import all_boxes, some_boxes
 from farebox.engine.box_events import KINDS, Event
 from farebox.storage.pool import transaction
 

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
-from farebox.api.iptv.accounts import all_boxes, some_boxes
 from farebox.api.iptv.blueprint import Call, Noun, Operation, listed, streamed
 from farebox.api.iptv.dialect import Answer, told
 from farebox.api.iptv.showing import flag, ls_shown, ls_text
+from farebox.api.iptv.subjects import all_boxes, some_boxes
 from farebox.domain.errors import NotFoundError
 from farebox.engine.box_events import Event
 from farebox.engine.subscriptions import Choice
