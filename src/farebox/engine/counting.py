@@ -6,7 +6,7 @@ a new one. What a session adds is told by its last counters, so records that com
 The subscribers must be locked. Nothing is written until `write`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
+INTERIM: Final = "interim"
 STOP: Final = "stop"
 # The device says that it begins or ends, and with it all of its sessions.
 CUTS: Final = {"on": "NAS-Reboot", "off": "NAS-Reboot"}
@@ -34,7 +35,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     record_id: str | None = None
     nas: str = ""
     session: str = ""
-    type: str = "interim"
+    type: str = INTERIM
     session_time_s: int = 0
     has_gigawords: bool = False
     framed_ip: str | None = None
@@ -57,9 +58,6 @@ class _Session(msgspec.Struct, gc=False):
     download: int
     time_s: int
     has_gigawords: bool
-    # What the device holds for it, by kind.
-    template: int = 0
-    attributes: int = 0
     framed_ip: str | None = None
     mac: str | None = None
     cause: str | None = None
@@ -74,6 +72,8 @@ class Counting:
         self._connection = connection
         self._known: dict[Key, _Session] = {}
         self._begun: list[_Session] = []
+        # Others of the same names have begun after these.
+        self._ended: list[_Session] = []
         self._cuts: list[tuple[int, int, str]] = []
         self._devices: dict[tuple[str, str], int | None] = {}
 
@@ -122,7 +122,7 @@ class Counting:
     ) -> tuple[int, str, int, int]:
         """Whose a record is, what kind of one (isp.md 4.9.1), and what it adds."""
         found = self._known.get(key)
-        if found is not None and record.type == "interim" and _goes_on(found, record):
+        if found is not None and record.type == INTERIM and _goes_on(found, record):
             up, down = record.upload - found.upload, record.download - found.download
             kind = "new"
         else:
@@ -143,21 +143,17 @@ class Counting:
             found.cause = record.cause or found.cause
         return found.subscriber, kind, up, down
 
-    def holdings(self, kind: str, heard_ms: int) -> dict[int, int]:
-        """Who has sessions heard of since an instant, and what all of his hold, else 0."""
-        held: dict[int, int] = {}
-        for one in self._known.values():
-            if one.stopped_ms is None and one.updated_ms >= heard_ms:
-                holds = one.template if kind == "bandwidth" else one.attributes
-                held[one.subscriber] = holds if held.get(one.subscriber, holds) == holds else 0
-        return held
-
     def _begin(self, key: Key, record: Record, subscriber: int, now_ms: int) -> _Session:
         account, nas, name = key
         at_ms = now_ms if record.at_ms is None else record.at_ms
+        started_ms = (at_ms - record.session_time_s * 1000) // 1000 * 1000
+        if (before := self._known.get(key)) is not None:
+            # Whatever a device says, the newest of its name has begun last.
+            started_ms = max(started_ms, before.started_ms + 1)
+            self._ended.append(before)
         made = _Session(
             id=None, account=account, nas=nas, name=name, subscriber=subscriber,
-            started_ms=(at_ms - record.session_time_s * 1000) // 1000 * 1000, updated_ms=at_ms,
+            started_ms=started_ms, updated_ms=at_ms,
             stopped_ms=None, upload=0, download=0, time_s=0, has_gigawords=False,
             framed_ip=record.framed_ip, mac=record.mac,
         )  # fmt: skip
@@ -168,18 +164,16 @@ class Counting:
     async def write(self) -> None:
         """Writes everything down."""
         execute = self._connection.execute
-        heard = [one for one in self._known.values() if one.is_heard and one.id is not None]
+        known = [one for one in (*self._known.values(), *self._ended) if one.id is not None]
+        heard = [one for one in known if one.is_heard]
         if heard:
             await execute(
-                SQL.go_on, numbers(one.id for one in heard),
+                SQL.go_on, numbers(one.id or 0 for one in heard),
                 numbers(one.updated_ms for one in heard), numbers(one.upload for one in heard),
                 numbers(one.download for one in heard), numbers(one.time_s for one in heard),
-                "{" + ",".join(["t" if one.has_gigawords else "f" for one in heard]) + "}",
+                numbers(one.has_gigawords for one in heard),
             )  # fmt: skip
-        stopped = [
-            (one.id, one.stopped_ms, one.cause) for one in self._known.values()
-            if one.is_stopped and one.id is not None
-        ]  # fmt: skip
+        stopped = [(one.id, one.stopped_ms, one.cause) for one in known if one.is_stopped]
         if stopped:
             await execute(SQL.stop, *map(list, zip(*stopped, strict=True)))
         if self._cuts:
@@ -231,14 +225,6 @@ def _session(row: Any) -> _Session:
     return _Session(*row)
 
 
-def numbers(values: Iterable[Any]) -> str:
+def numbers(values: Iterable[int]) -> str:
     """Numbers as one text that PostgreSQL takes for an array: cheaper than an array's elements."""
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def columns(pairs: Mapping[tuple[int, Any], list[int]]) -> tuple[str, str, str, str]:
-    """Sums by pairs as four such texts."""
-    return (
-        numbers(first for first, _ in pairs), numbers(second for _, second in pairs),
-        numbers(up for up, _ in pairs.values()), numbers(down for _, down in pairs.values()),
-    )  # fmt: skip
+    return "{" + repr(list(values))[1:-1] + "}"

@@ -12,7 +12,7 @@ select n.account, n.name, (
 -- name: open
 -- The open sessions of subscribers.
 select id, account, nas, acct_session_id, subscriber, started_at_ms, updated_at_ms, stopped_at_ms,
-       upload, download, session_time_s, has_gigawords, applied_template, applied_attributes
+       upload, download, session_time_s, has_gigawords
   from isp.session where subscriber = any($1::bigint[]) and stopped_at_ms is null
  order by started_at_ms
 
@@ -20,8 +20,7 @@ select id, account, nas, acct_session_id, subscriber, started_at_ms, updated_at_
 -- The newest sessions of accounts and devices under some names.
 select distinct on (o.account, o.nas, o.acct_session_id)
        o.id, o.account, o.nas, o.acct_session_id, o.subscriber, o.started_at_ms, o.updated_at_ms,
-       o.stopped_at_ms, o.upload, o.download, o.session_time_s, o.has_gigawords,
-       o.applied_template, o.applied_attributes
+       o.stopped_at_ms, o.upload, o.download, o.session_time_s, o.has_gigawords
   from unnest($1::text[], $2::bigint[], $3::text[]) as n(account, nas, name)
   join isp.session o
     on o.account = n.account and o.nas = n.nas and o.acct_session_id = n.name

@@ -83,10 +83,13 @@ def _touched(block: Block) -> list[int]:
 class Evaluating:
     """Runs the job."""
 
-    def __init__(self, pool: Pool, clock: Callable[[], int], *, stretch: int = STRETCH) -> None:
+    def __init__(
+        self, pool: Pool, clock: Callable[[], int], *, stretch: int = STRETCH,
+        halved_min: int = HALVED_MIN) -> None:  # fmt: skip
         self._pool = pool
         self._clock = clock
         self._stretch = stretch
+        self._halved_min = halved_min
 
     async def count(self, account: str) -> int:
         """How many subscribers the job passes for each kind, at most."""
@@ -127,18 +130,15 @@ class Evaluating:
 
     async def _bounds(self, account: Any, only: list[int] | None) -> list[Bounds]:
         """Ids from and to which an account's subscribers are read beside each other."""
-        if only is not None or account["subscribers"] < HALVED_MIN:
+        if only is not None or account["subscribers"] < self._halved_min:
             return [(None, None)]
         async with storage_errors():
             middle = await self._pool.fetchval(SQL.middle, account["id"])
         return [(None, middle), (middle, None)]
 
-    async def _look(
-        self, job: "_Job", only: list[int] | None, bounds: Bounds,
-        progress: Callable[[int], None], *, dry_run: bool,
-    ) -> list[Change]:  # fmt: skip
+    async def _look(self, job: "_Job", *asked: Any, dry_run: bool) -> list[Change]:
         async with transaction(self._pool) as connection:
-            return await job.look(connection, only, bounds, progress, dry_run=dry_run)
+            return await job.look(connection, *asked, dry_run=dry_run)
 
 
 class _Job:

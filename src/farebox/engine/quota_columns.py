@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from farebox.core import quota
+from farebox.domain.quotas import Policy
 
 # Column and type code.
 COLUMNS: Final = {
@@ -28,6 +29,44 @@ FLAGS: Final = (
 )  # fmt: skip
 
 Columns = Mapping[str, "array[int]"]
+_MODES: Final = {
+    "data": quota.DATA,
+    "uploadDownload": quota.UPLOAD_DOWNLOAD,
+    "always": quota.ALWAYS,
+}
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row has of its policy; `cal` is the table of its windows, if it needs one."""
+
+    mode: int
+    marks: int
+    limit: int
+    t1: int
+    t2: int
+    cal: int = -1
+
+
+def terms_of(policy: Policy, cal: int = -1) -> Terms:
+    """A policy as the kernel takes it."""
+    marks = policy.excludes_upload * quota.EXCLUDE_UPLOAD + policy.carries * quota.CARRY
+    return Terms(
+        mode=_MODES[policy.mode], marks=marks, limit=policy.limit, t1=policy.first,
+        t2=policy.second, cal=cal,
+    )  # fmt: skip
+
+
+def spread(terms: Mapping[int, Terms], numbers: Sequence[int]) -> dict[str, Any]:
+    """Columns of terms, a row for each of the numbers that they are known by."""
+    columns: dict[str, Any] = {}
+    for name in Terms.__struct_fields__:
+        values = {number: getattr(one, name) for number, one in terms.items()}
+        code = COLUMNS.get(name, "B")
+        if len(values) == 1:
+            columns[name] = array(code, values.values()) * len(numbers)
+        else:
+            columns[name] = array(code, map(values.__getitem__, numbers))
+    return columns
 
 
 class Answers(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 from farebox.core import quota
 from farebox.domain.quotas import Policy, window
 from farebox.domain.windows import zone_names
-from farebox.engine.quota_columns import Answers, evaluate
+from farebox.engine.quota_columns import Answers, Terms, evaluate, spread, terms_of
 
 ZONES: Final = sorted(zone_names())
 ZONE_PLACES: Final = 1024
@@ -30,7 +30,6 @@ FIELDS: Final = (
 )  # fmt: skip
 ROW: Final = 2 + (4 + 2) + (4 + 8) * len(FIELDS)
 BLOCK_ROWS: Final = 16_384
-_MODES: Final = {"data": 0, "uploadDownload": 1, "always": 2}
 _SETTLED: Final = 1
 _STANDING: Final = quota.ACTIVE | quota.ONLINE | quota.BILLING
 
@@ -44,17 +43,6 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     others: list[int]
 
 
-class _Plan(msgspec.Struct, frozen=True):
-    """What a row has of its policy and zone."""
-
-    mode: int
-    marks: int
-    limit: int
-    cal: int
-    first: int
-    second: int
-
-
 class Rows:
     """Takes the bytes of a COPY and gives blocks."""
 
@@ -66,7 +54,7 @@ class Rows:
         self._policies = policies
         self._thresholds = thresholds
         self._bytes = block_rows * ROW
-        self._plans: dict[int, _Plan] = {}
+        self._plans: dict[int, Terms] = {}
         self._offsets, self._boundaries = array("q", [0]), array("q")
         self._waiting = bytearray()
         self._has_begun = False
@@ -113,22 +101,11 @@ class Rows:
             if number not in self._plans:
                 self._plans[number] = self._plan(number)
         standing = marks.translate(bytes(mark & _STANDING for mark in range(256)))
-        known = {number: self._plans[number] for number in set(plans)}
-        columns: dict[str, Any] = {}
-        for name, code in (
-            ("mode", "B"), ("marks", "B"), ("limit", "q"), ("cal", "i"), ("first", "i"),
-            ("second", "i"),
-        ):  # fmt: skip
-            values = {number: getattr(plan, name) for number, plan in known.items()}
-            if len(known) == 1:
-                columns[name] = array(code, values.values()) * len(plans)
-            else:
-                columns[name] = array(code, map(values.__getitem__, plans))
+        columns = spread({number: self._plans[number] for number in set(plans)}, plans)
         columns["flags"] = array("B", map(or_, standing, columns.pop("marks")))
-        columns["t1"], columns["t2"] = columns.pop("first"), columns.pop("second")
         return columns
 
-    def _plan(self, number: int) -> _Plan:
+    def _plan(self, number: int) -> Terms:
         """A policy in a zone; its windows around the instant become a table of the kernel's."""
         at, zone = divmod(number, ZONE_PLACES)
         policy, cal = self._policies[at - 1], -1
@@ -137,8 +114,7 @@ class Rows:
             cal = len(self._offsets) - 1
             self._boundaries.extend((span.before_ms, span.start_ms, span.end_ms))
             self._offsets.append(len(self._boundaries))
-        marks = policy.excludes_upload * quota.EXCLUDE_UPLOAD + policy.carries * quota.CARRY
-        return _Plan(_MODES[policy.mode], marks, policy.limit, cal, policy.first, policy.second)
+        return terms_of(policy, cal)
 
 
 def _column(words: "array[int]", first: int, rows: int) -> "array[int]":

@@ -16,10 +16,10 @@ from typing import Any, Final
 import msgspec
 
 from farebox.domain.errors import ForbiddenError
-from farebox.engine.counting import CUTS, Counting, Key, Record
+from farebox.engine.advancing import NOTHING, SEPARATOR, Report, advance
+from farebox.engine.counting import CUTS, INTERIM, Counting, Key, Record
 from farebox.engine.evaluating import begin
-from farebox.engine.posting import KINDS, Event, post
-from farebox.engine.subscribers import SILENCE_MS
+from farebox.engine.posting import Event, post
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -89,26 +89,33 @@ class _Batch:
         self._has_waited = has_waited
         self._told: Counter[str] = Counter(dict.fromkeys(TALLIED, 0))
         self._known: dict[tuple[str, str], int] = {}
+        self._zones: set[str] = set()
         self._fresh: set[tuple[str, str]] = set()
         self._counting = Counting(connection)
+        self._gains = NOTHING
         self._events: dict[int, list[Event]] = defaultdict(list)
         self._waiting: list[tuple[str, str, Any]] = []
 
     async def take(self, records: Sequence[Record | str]) -> Told:
         """Everything of it."""
         whole = [one for one in records if not isinstance(one, str)]
+        gone_on: set[int] = set()
         if whole:
             await self._check_accounts(whole)
             await self._lock(whole)
-            await self._remember(whole)
+            gone_on = await self._advance(records)
         faults = []
-        for index, record in enumerate(records):
-            fault = record if isinstance(record, str) else self._add(record)
-            if fault:
-                faults.append({"index": index, "error": fault})
-        await self._counting.write()
-        held = {kind: self._counting.holdings(kind, self._now_ms - SILENCE_MS) for kind in KINDS}
-        switches = await post(self._connection, self._events, held, self._now_ms)
+        if len(gone_on) < len(records):
+            others = {place: one for place, one in enumerate(records) if place not in gone_on}
+            await self._look_up([one for one in others.values() if not isinstance(one, str)])
+            for place, record in others.items():
+                fault = record if isinstance(record, str) else self._add(record)
+                if fault:
+                    faults.append({"index": place, "error": fault})
+            await self._counting.write()
+        switches = await post(
+            self._connection, self._gains, self._events, self._zones, self._now_ms
+        )
         for kind, numbers in switches.items():
             self._told["switches"] += len(
                 await begin(self._connection, kind, numbers, self._now_ms)
@@ -130,18 +137,62 @@ class _Batch:
                 raise ForbiddenError(f"Account {min(strange)} is not yours", "forbidden_account")
 
     async def _lock(self, records: Sequence[Record]) -> None:
-        """Locks everybody who is named and gets to know their open sessions and devices."""
+        """Locks everybody who is named, and gets to know the devices that are."""
+        mine = self._account
+        names = list({(one.account or mine, one.user): None for one in records})
+        columns = map(SEPARATOR.join, zip(*names, strict=True))
+        places, found, zones = await self._connection.fetchrow(SQL.lock, *columns)
+        self._known = {
+            names[place - 1]: number for place, number in zip(places, found, strict=True)
+        }
+        self._zones = set(zones)
+        devices = {(one.account or mine, one.nas) for one in records if one.record_id is None}
+        await self._counting.find_devices(devices)
+
+    async def _advance(self, records: Sequence[Record | str]) -> set[int]:
+        """Goes on with sessions that allow it; places of the records that are done with."""
+        reports: dict[int, Report | None] = {}
+        for place, one in enumerate(records):
+            if isinstance(one, str):
+                continue
+            if one.type in CUTS:
+                # What comes after it may begin anew what seems to go on.
+                return set()
+            account, at_ms = one.account or self._account, one.at_ms
+            number = self._known.get((account, one.user))
+            if number is None:
+                continue
+            device = self._counting.device(account, one.nas)
+            if (
+                number in reports or one.type != INTERIM or one.record_id is not None
+                or device is None or at_ms is None
+                or not self._oldest_ms <= at_ms <= self._newest_ms
+            ):  # fmt: skip
+                # Whoever is told of twice is followed record by record.
+                reports[number] = None
+            else:
+                reports[number] = (
+                    place, number, device, one.session, at_ms, one.upload, one.download,
+                    one.session_time_s, one.has_gigawords,
+                )  # fmt: skip
+        alone = [one for _, one in sorted(reports.items()) if one]
+        self._gains = await advance(self._connection, alone)
+        self._told["accepted"] += len(self._gains.places)
+        return set(self._gains.places)
+
+    async def _look_up(self, records: Sequence[Record]) -> None:
+        """Gets to know sessions and ids of records that are followed one by one."""
+        if not records:
+            return
         mine, counting = self._account, self._counting
-        names = sorted({(one.account or mine, one.user) for one in records})
-        rows = await self._connection.fetch(SQL.lock, *map(list, zip(*names, strict=True)))
-        self._known = {(row[1], row[2]): row[0] for row in rows}
-        await counting.find_open([row[0] for row in rows])
-        sessions = [one for one in records if one.record_id is None]
-        await counting.find_devices({(one.account or mine, one.nas) for one in sessions})
-        keys = {self._key(one) for one in sessions if one.type not in CUTS}
+        named = {self._known.get((one.account or mine, one.user)) for one in records}
+        await counting.find_open(sorted(number for number in named if number is not None))
+        keys = {self._key(one) for one in records if one.record_id is None and one.type not in CUTS}
         owners = await counting.find_named(key for key in keys if key is not None)
         if strangers := owners.difference(self._known.values()):
-            await self._connection.fetch(SQL.lock_owners, sorted(strangers))
+            rows = await self._connection.fetch(SQL.lock_owners, sorted(strangers))
+            self._zones |= {row["zone"] for row in rows}
+        await self._remember(records)
 
     def _key(self, record: Record) -> Key | None:
         """What a session is known by; None if there is no such device."""
@@ -187,7 +238,7 @@ class _Batch:
             self._told[kind] += 1
         if kind in _ADDS:
             at_ms = self._now_ms if record.at_ms is None else record.at_ms
-            self._events[number].append((at_ms, at_ms, upload, download))
+            self._events[number].append((at_ms, upload, download))
         return ""
 
     def _cut(self, record: Record) -> str:

@@ -2,19 +2,30 @@
 
 -- name: patience
 -- A batch may take longer than a call, and waits for others who are at work on its subscribers.
-select set_config('statement_timeout', '30s', true)
+-- However many they are, each is found by his key: a plan is good for all batches.
+select set_config('statement_timeout', '30s', true),
+       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true)
 
 -- name: lock
--- Subscribers by their accounts and names, in the order of their ids, one batch at a time for each.
-select s.id, s.account, s.username
-  from unnest($1::text[], $2::text[]) as n(account, username)
-  join isp.subscriber s
-    on s.account = n.account and s.username = n.username and s.status <> 'deleted'
- order by s.id for no key update of s
+-- Subscribers by their accounts ($1) and names ($2), each divided by U+001F, locked in the order of
+-- their ids, one batch at a time for each; with places among the names, and zones.
+select coalesce(array_agg(place), '{}'), coalesce(array_agg(id), '{}'),
+       coalesce(array_agg(distinct zone), '{}')
+  from (
+    select n.place, s.id, coalesce(s.time_zone, a.time_zone) as zone
+      from unnest(string_to_array($1::text, chr(31)), string_to_array($2::text, chr(31)))
+        with ordinality as n(account, username, place)
+      join isp.subscriber s
+        on s.account = n.account and s.username = n.username and s.status <> 'deleted'
+      join isp.account a on a.id = s.account
+     order by s.id for no key update of s) locked
 
 -- name: lock_owners
 -- The same for owners of sessions who have lost their names since.
-select id from isp.subscriber where id = any($1::bigint[]) order by id for no key update
+select s.id, coalesce(s.time_zone, a.time_zone) as zone
+  from isp.subscriber s join isp.account a on a.id = s.account
+ where s.id = any($1::bigint[]) order by s.id for no key update of s
 
 -- name: remember
 -- Which records with an id are new.

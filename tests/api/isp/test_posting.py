@@ -85,6 +85,7 @@ def test_in_place_and_one_by_one(
                 before = await connection.fetch(SETTLED, made["plain"])
                 sent = records(random_source, turn)
                 answer = await provider.call("POST", "/isp/admin/usage/batch", json=sent)
+                assert 200 == answer.status_code, answer.text
                 assert [] == answer.json()["data"]["errors"]
                 # The one side was left settled as it was, the other had to be settled anew.
                 if turn:
@@ -94,5 +95,72 @@ def test_in_place_and_one_by_one(
                     rows = [await connection.fetchrow(FIGURES, one) for one in (plain, again)]
                     assert dict(rows[0]) == dict(rows[1]), policy
             assert await connection.fetchval("select count(*) from isp.switch") > 1
+
+    loop.run(play())
+
+
+NAS = "insert into isp.nas (account, name, ip) values ('test', 'idle', '127.0.0.9')"
+SESSIONS = """
+select jsonb_agg(to_jsonb(o) - 'id' - 'subscriber' - 'acct_session_id' order by o.started_at_ms)
+  from isp.session o where subscriber = $1
+"""
+SIDES = ("whole", "parts", "followed")
+
+
+def counted(random_source: random.Random, turn: int) -> list[dict[str, Any]]:
+    """Records of a few sessions as devices send them: repeated, late, begun anew and ended."""
+    sent = []
+    for number in range(4):
+        for part in range(random_source.choice((0, 1, 1, 1, 2))):
+            back = random_source.choice((0, 0, 0, 0, 2))
+            count = turn * MIB + random_source.randrange(MIB) if random_source.random() < 0.9 else 5
+            sent.append({
+                "user": number, "nas": "127.0.0.1", "sessionId": f"s{number}", "out": count,
+                "in": turn, "at": f"2026-11-22T09:{30 + turn - back}:{10 * part:02}+05:30",
+                "type": random_source.choice(("interim",) * 6 + ("start", "stop")),
+                "sessionTime": 60 * turn, "gigawords": bool(number % 2),
+            })  # fmt: skip
+    return sent
+
+
+def of_side(side: str, sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same of the subscribers and sessions of a side."""
+    return [
+        {**one, "user": f"{side}{one['user']}", "sessionId": f"{side}-{one['sessionId']}"}
+        for one in sent
+    ]
+
+
+def test_gone_on_with_or_followed(
+    provider: Provider, loop: asyncio.Runner, random_source: random.Random
+) -> None:
+    """A batch in one, in parts, or behind a device that begins, which has every record followed."""
+    idle = {"nas": "127.0.0.9", "type": "on", "at": "2026-11-22T09:00:00+05:30"}
+
+    async def send(sent: list[dict[str, Any]]) -> None:
+        answer = await provider.call("POST", "/isp/admin/usage/batch", json=sent)
+        assert 200 == answer.status_code, answer.text
+        assert [] == answer.json()["data"]["errors"]
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            await connection.execute(NAS)
+            made = [
+                [await connection.fetchval(SUBSCRIBER, f"{side}{at}") for side in SIDES]
+                for at in range(4)
+            ]
+            for turn in range(8):
+                sent = counted(random_source, turn)
+                await send(of_side("whole", sent))
+                at = random_source.randrange(len(sent) + 1)
+                await send(of_side("parts", sent[:at]))
+                await send(of_side("parts", sent[at:]))
+                await send([idle, *of_side("followed", sent)])
+                for numbers in made:
+                    sessions = [await connection.fetchval(SESSIONS, one) for one in numbers]
+                    assert sessions[0] == sessions[1] == sessions[2]
+                    rows = [await connection.fetchrow(FIGURES, one) for one in numbers]
+                    figures = [dict(row) if row else None for row in rows]
+                    assert figures[0] == figures[1] == figures[2]
 
     loop.run(play())

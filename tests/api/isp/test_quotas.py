@@ -252,18 +252,22 @@ import asyncio, sys
 from farebox.engine.evaluating import Evaluating
 from farebox.storage.pool import open_pool
 async def main():
-    pool = await open_pool(sys.argv[1], max_size=1)
-    job = Evaluating(pool, lambda: int(sys.argv[2]), stretch=int(sys.argv[3]))
+    pool = await open_pool(sys.argv[1], max_size=2)
+    stretch, halved_min = map(int, sys.argv[3:])
+    job = Evaluating(pool, lambda: int(sys.argv[2]), stretch=stretch, halved_min=halved_min)
     told = await job.run("crowd")
     sys.stdout.write(f"{told.evaluated} {told.switched}")
 asyncio.run(main())
 """
 
 
-async def worker(dsn: str, now_ms: int, stretch: int) -> asyncio.subprocess.Process:
+async def worker(
+    dsn: str, now_ms: int, stretch: int, halved_min: int = CROWD + 1
+) -> asyncio.subprocess.Process:
     """The job as a process of its own."""
+    sizes = map(str, (now_ms, stretch, halved_min))
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", JOB, dsn, str(now_ms), str(stretch), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", JOB, dsn, *sizes, stdout=asyncio.subprocess.PIPE
     )
 
 
@@ -284,6 +288,16 @@ def test_jobs_beside_each_other(databases: Databases, loop: asyncio.Runner) -> N
 
     async def play(dsn: str, pool: Any, start_ms: int) -> None:
         before = await left(pool, start_ms)
+        foreseen = [
+            await Evaluating(pool, lambda: now_ms, halved_min=least).run("crowd", dry_run=True)
+            for least in (CROWD + 1, 1)
+        ]
+        for dry in foreseen:
+            dry.changes.sort(key=lambda change: change.subscriber)
+        assert foreseen[0] == foreseen[1]
+        assert (CROWD, 8, 4) == tuple(
+            getattr(foreseen[1], name) for name in ("evaluated", "rolled", "switched")
+        )
         async with pool.acquire() as connection:
             await connection.transaction().start()
             with joined(connection):
@@ -303,7 +317,8 @@ def test_jobs_beside_each_other(databases: Databases, loop: asyncio.Runner) -> N
             await killed.wait()
         done = await pool.fetchval("select count(*) from isp.switch")
         assert 1 <= done < 4
-        jobs = [await worker(dsn, now_ms, size) for size in (2, 5)]
+        # One of them reads everybody at once, the other in halves.
+        jobs = [await worker(dsn, now_ms, *sizes) for sizes in ((2,), (5, 1))]
         ends = [(await job.communicate())[0].split() for job in jobs]
         assert [CROWD, CROWD] == [int(end[0]) for end in ends]
         assert 4 - done == sum(int(end[1]) for end in ends)

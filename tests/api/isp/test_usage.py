@@ -135,3 +135,26 @@ def test_bad_records_harm_no_other(provider: Provider, loop: asyncio.Runner) -> 
                 assert status == answer.status_code, answer.text
 
     loop.run(play())
+
+
+def test_a_record_after_a_stop_begins_another(provider: Provider, loop: asyncio.Runner) -> None:
+    """Also if it says that it began when the one before it did; each counts its own."""
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            sent = records(("09:01", 100), sessionTime=60) + records(
+                ("09:02", 150), sessionTime=120
+            )
+            sent += records(("09:03", 7), sessionTime=180)
+            sent[1]["type"] = "stop"
+            told = await batch(provider, sent)
+            assert (3, []) == (told["accepted"], told["errors"])
+            again = await batch(provider, sent)
+            assert 0 == again["accepted"]
+            rows = await connection.fetch(
+                "select download, stopped_at_ms is null as is_open from isp.session"
+                " where acct_session_id = 's9' order by started_at_ms"
+            )
+            assert [(150, False), (7, True)] == [tuple(row) for row in rows]
+
+    loop.run(play())
