@@ -1,20 +1,31 @@
-"""Calls of the vending API that are in order: devices with vouchers, users with campaigns."""
+"""Calls of the vending API that are in order: devices with vouchers, users with campaigns.
 
-from collections.abc import AsyncIterator, Mapping
+And every golden row that succeeds, but those that take something away: nothing would be left.
+"""
+
+import pkgutil
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from farebox.api.vending.resources import CATALOGUE
+from tests import api as tests_of_api
+from tests.api.aim import MENDED, furnish
 from tests.api.conftest import Api, opened
 from tests.api.mutate import Family, Valid
 from tests.clocks import SettableClock
+from tests.golden import Example
 from tests.servers import STOCKED, Databases
 
 ERROR_MEMBERS = {
     "message", "code", "fields", "reason", "valid", "redeemed", "rolledBack", "unlocked",
 }  # fmt: skip
+NAMES = {"user": "nora", "root": "root"}
 WRITTEN = """
 select (select count(*) from voucher.campaign), (select sum(policy_revision) from voucher.campaign),
        (select count(*) from voucher.campaign_rule), (select count(*) from voucher.voucher),
@@ -22,6 +33,13 @@ select (select count(*) from voucher.campaign), (select sum(policy_revision) fro
        (select count(*) from voucher.history where action <> 0),
        (select count(*) from farebox.outbox)
 """
+# How many rows each kind of resource has, as well.
+COUNTED = ", ".join(
+    f"(select count(*) from {table})"
+    for table in sorted({one.table for one in CATALOGUE.values() if "." in one.table})
+)
+# The golden rows are many; what devices ask of vouchers comes as often as all of them together.
+SHARE = 25
 
 
 def valid_calls(code: str, gift: str, campaign: int, voucher: str) -> list[Valid]:
@@ -104,9 +122,36 @@ async def prepare(api: Api) -> list[Valid]:
     return valid_calls("AAA", "GGG", numbers[0], spare["id"])
 
 
+def golden_calls() -> Iterator[Valid]:
+    """The golden rows that succeed and leave what there is."""
+    for module in pkgutil.iter_modules(tests_of_api.__path__):
+        if not module.name.startswith("test_vending_"):
+            continue
+        tables = vars(import_module(f"{tests_of_api.__name__}.{module.name}")).values()
+        rows = [row for table in tables if isinstance(table, tuple) for row in table]
+        for row in rows:
+            if isinstance(row, Example) and row.status < 400 and row.method != "DELETE":
+                path, _, query = row.path.partition("?")
+                who = "device" if row.by == "device" else "root" if row.by == "root" else "user"
+                yield Valid(who, row.method, path, row.body, query)
+
+
+async def prepare_all(api: Api) -> list[Valid]:
+    """Rows of all kinds, and the calls of the whole API."""
+    await api.services.worker.stop()
+    calls = await prepare(api)
+    await furnish(api)
+    return calls * SHARE + [*golden_calls()]
+
+
 async def renew(api: Api) -> dict[str, Mapping[str, str]]:
-    """A user and a device, before their tokens end."""
-    return {"user": (await api.login("nora")).headers, "device": (await api.device()).headers}
+    """Two users and a device, before their tokens end, whatever calls have done to them."""
+    await api.execute(MENDED)
+    api.services.access.forget()
+    callers: dict[str, Mapping[str, str]] = {"device": (await api.device()).headers}
+    for who, name in NAMES.items():
+        callers[who] = (await api.login(name)).headers
+    return callers
 
 
 @asynccontextmanager
@@ -119,8 +164,10 @@ async def stocked(databases: Databases, folder: Path) -> AsyncIterator[Api]:
 FAMILY = Family(
     prefix="/vending",
     opened=stocked,
-    prepare=prepare,
+    prepare=prepare_all,
     renew=renew,
     fault_of=fault_of,
-    written=WRITTEN,
+    written=f"{WRITTEN}, {COUNTED}",
 )
+# What a suite has time for.
+OF_VOUCHERS = replace(FAMILY, prepare=prepare, written=WRITTEN)
