@@ -39,6 +39,13 @@ select m.id, 'bandwidth',
        0, case when m.n % 100 = 1 then $8::bigint + 1 else m.n % $8::bigint end, $3::jsonb, 0
   from made m
 
+-- name: acknowledge
+-- The network has taken every switch: its sessions hold the second speed, and none is open.
+with closed as (delete from isp.switch returning subscriber)
+update isp.session o set applied_template = t.id
+  from closed c, isp.bandwidth_template t
+ where o.subscriber = c.subscriber and t.account = 'crowd' and t.name = 'slow'
+
 -- name: numbers
 -- The subscribers.
 select id from isp.subscriber where account = 'crowd' order by id
