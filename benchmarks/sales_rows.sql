@@ -10,8 +10,8 @@ select set_config('max_parallel_workers_per_gather', $1, false),
 select z.name from vending.sale_zone z order by z.name
 
 -- name: by_currency_and_day
--- Days since 1970 between two times on the wall ($7, $8), of the places from $9 on but $10. $1 to $6
--- are zones, their offsets, and twice a change and the offset after it.
+-- Days since 1970 between two times on the wall ($7, $8), of the places from $9 on but $10. Before
+-- them zones, their offsets, and twice a change and the offset after it.
 select w.currency, w.wall_s / 86400 as day, count(*) filter (where w.price >= 0) as units,
        sum(w.price)::bigint as total
   from (select s.currency, s.price,
