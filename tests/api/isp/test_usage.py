@@ -109,6 +109,7 @@ FAULTS = (
     ({**SESSION, "at": 1795321800, "type": "x"}, "type must be"),
     ({**SESSION, "at": 1000}, "too_old"),
     ({**SESSION, "at": "0001-01-01T00:00:00+14:00"}, "too_old"),
+    ({**SESSION, "at": 1795321800, "framedIp": "fe80::1%eth0"}, "framedIp must not name"),
 )
 
 
@@ -121,9 +122,11 @@ def test_bad_records_harm_no_other(provider: Provider, loop: asyncio.Runner) -> 
                 *records(("09:00", 5)),
                 {**SESSION, "sessionId": "s8", "user": "nobody", "at": 1795321800},
                 {**SESSION, "nas": "10.0.0.1", "at": 1795321800},
+                # Six octets, as somebody writes them.
+                {**SESSION, "sessionId": "s9", "at": 1795321800, "mac": "aa.bb-cc:dd.ee.ff"},
             ]
             told = await batch(provider, [*(one for one, _ in FAULTS), *good])
-            assert (1, 1, 1) == (told["accepted"], told["unknownUser"], told["unknownNas"])
+            assert (2, 1, 1) == (told["accepted"], told["unknownUser"], told["unknownNas"])
             assert [*range(len(FAULTS))] == [one["index"] for one in told["errors"]]
             for (_, reason), one in zip(FAULTS, told["errors"], strict=True):
                 assert one["error"].startswith(reason)

@@ -126,12 +126,15 @@ def _cumulative(sent: _Sent) -> Record:
     framed, mac = sent.framedIp, sent.mac
     if mac is not None and not _MAC.fullmatch(mac):
         raise ValueError("mac must be six octets")
+    if framed is not None and "%" in framed:
+        raise ValueError("framedIp must not name an interface")
     return Record(
         user=_name("user", sent.user), at_ms=_at(sent.at), upload=sent.octets_in,
         download=sent.octets_out, nas=_name("nas", sent.nas),
         session=_name("sessionId", sent.sessionId), type=sent.type,
         session_time_s=min(sent.sessionTime, SECONDS_MAX), has_gigawords=sent.gigawords,
-        framed_ip=None if framed is None else str(ip_address(framed)), mac=mac,
+        framed_ip=None if framed is None else str(ip_address(framed)),
+        mac=mac and re.sub("[:.-]", "", mac),
         cause=None if sent.cause is None else _name("cause", sent.cause), account=_account(sent),
     )  # fmt: skip
 
