@@ -17,6 +17,7 @@ from benchmarks import (
     bench_http,
     bench_ingest,
     bench_list,
+    bench_metering,
     bench_sales,
     fleet,
     report,
@@ -93,19 +94,22 @@ async def _served(
 
     metrics: dict[str, Metric] = {}
     async with fleet.fleet(vouchers, wall_clock(), filled) as filled_fleet:
-        if not only.startswith(("http", "ingest", "list")):
+        if not only.startswith(("http", "ingest", "list", "usage")):
             plan = bench_engine.QUICK if quick else bench_engine.FULL
             with baselines.redis_server() as redis:
                 metrics |= await bench_engine.measure(
                     filled_fleet, redis, plan, wall_clock, lambda text: say(f"engine: {text}")
                 )
-        if not only.startswith(("engine", "ingest", "list")):
+        if not only.startswith(("engine", "ingest", "list", "usage")):
             async with bench_http.site(filled_fleet, wall_clock) as site:
                 http_plan = bench_http.QUICK if quick else bench_http.FULL
                 metrics |= bench_http.measure(site, http_plan, lambda text: say(f"HTTP: {text}"))
         if only.startswith("list") or not (quick or only):
             metrics |= await bench_list.measure(filled_fleet, wall_clock, say, quick=quick)
-        if not only.startswith(("engine", "http", "list")):
+        if only.startswith("usage") or not (quick or only):
+            plan_of_usage = bench_metering.QUICK if quick else bench_metering.FULL
+            metrics |= await bench_metering.measure(filled_fleet, say, *plan_of_usage)
+        if not only.startswith(("engine", "http", "list", "usage")):
             metrics |= await bench_ingest.measure(filled_fleet, wall_clock, say, quick=quick)
         counted, recorded = await fleet.counted(filled_fleet.dsn)
         if counted != recorded:
