@@ -123,6 +123,7 @@ FAULTY: tuple[tuple[Any, str], ...] = (
     (sale(2, timestamp=NOW_S + 86_401), "occurred_in_future"),
     (sale(2, hostname="gw-0081"), "unknown_machine"),
     (sale(2, hostname=5), "unknown_machine"),
+    (sale(2, hostname="\0"), "unknown_machine"),
     (17, "missing_field"),
 )
 

@@ -185,7 +185,9 @@ async def _lock(
     connection: Connection, gateway: Principal, hostnames: Sequence[str | None]
 ) -> dict[str, Row]:
     """The gateway and the named machines behind it by lower-case host name, locked by id."""
-    names = {gateway.name.lower(), *(name.strip().lower() for name in hostnames if name)}
+    # No machine has a name with NUL, and no statement takes one.
+    asked = (name.strip().lower() for name in hostnames if name and "\0" not in name)
+    names = {gateway.name.lower(), *asked}
     rows = await connection.fetch(SQL.lock_machines, gateway.machine, [*names])
     machines = {row["name_key"]: row for row in rows}
     if gateway.name.lower() not in machines:
