@@ -31,6 +31,13 @@ enum { KEY_LOW, KEY_HIGH, AMOUNT, TOTAL_AMOUNT, HOLD, ENDS, COUNTS, POLICY_VERSI
 static const record_t nobody __attribute__((aligned(64)));
 static const policy_t no_policy;
 
+/* Keys lie at any distance from a word. */
+FAREBOX_INLINE eight_t eight_at(const uint8_t *bytes) {
+  eight_t value;
+  memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
 /* Rows become columns; done twice, everything is as before. */
 FAREBOX_INLINE void turn(eight_t line[8]) {
   const eight_t even = {0, 8, 2, 10, 4, 12, 6, 14}, odd = {1, 9, 3, 11, 5, 13, 7, 15};
@@ -90,7 +97,7 @@ static uint32_t redeem_eight(const policy_t *policies, record_t *const *records,
   if (!policies) policies = &no_policy;
   for (int i = 0; i < 8; i++) line[i] = *(const eight_t *)at[i];
   turn(line);
-  part(*(const eight_t *)key, *(const eight_t *)(key + 64), &low, &high);
+  part(eight_at(key), eight_at(key + 64), &low, &high);
   part(four_policies(policies, at), four_policies(policies, at + 4), &terms, &kind);
   eight_t ours = same(line[KEY_LOW], low) & same(line[KEY_HIGH], high) &
                  same(line[POLICY_VERSION] & SHARED, none) &
