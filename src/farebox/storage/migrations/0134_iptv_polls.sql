@@ -2,7 +2,9 @@
 --
 -- A plan that was made while the queue was empty read all of it for every box, also while a
 -- broadcast was filling it and could not yet be seen: with a hundred thousand boxes a poll waited
--- for a second and a half. How a queue is looked at does not depend on its length any more.
+-- for a second and a half. While a queue is empty all ways through it cost the planner the same,
+-- whichever index, so one way to each event is left: every look at one says its account, the heads
+-- of queues are no matter of an order, and the time of expiry is a sum that no index knows.
 
 -- What polls answer: the head of the queue, unless the box shows it already. Whether something is
 -- due to the account, which has to be written first.
@@ -31,15 +33,18 @@ begin
     from unnest(tokens, showing) with ordinality w (token, shown, place)
     join iptv.account a on a.token_hash = w.token and a.token_expires_at_ms > now_ms
    cross join lateral (
-     select count(*) as msgs, (array_agg(e.id order by e.priority, e.id))[1] as head
+     select count(*) as msgs, min(array[e.priority, e.id]) as head
        from iptv.event e
-      where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms > now_ms) q
-    left join iptv.event h on h.id = q.head and h.id <> w.shown;
+      where e.account = a.id and e.ended_at_ms is null and e.expires_at_ms + 0 > now_ms) q
+    left join lateral (
+     select * from iptv.event e
+      where e.account = a.id and e.id = q.head[2] and e.id <> w.shown limit 1) h on true;
 end $$;
 
--- Gives events to boxes; what needs no confirmation has ended by that. Of polls that come at once,
--- one gets it.
-create function iptv.take(events bigint[], now_ms bigint) returns setof bigint language plpgsql
+-- Gives events to their boxes, in ascending order of events; what needs no confirmation has ended
+-- by that. Of polls that come at once, one gets it.
+create function iptv.take(accounts bigint[], events bigint[], now_ms bigint)
+returns setof bigint language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
@@ -47,9 +52,13 @@ begin
   update iptv.event e
      set sent_at_ms = coalesce(e.sent_at_ms, now_ms),
          ended_at_ms = case when e.need_confirm then null else now_ms end
-    from (select id from iptv.event
-           where id = any(events) and ended_at_ms is null and expires_at_ms > now_ms
-           order by id for update) l
-   where e.id = l.id
+   where e.ctid = any(array(
+     select l.place
+       from unnest(accounts, events) g (account, event)
+      cross join lateral (
+        select h.ctid as place from iptv.event h
+         where h.account = g.account and h.id = g.event and h.ended_at_ms is null
+           and h.expires_at_ms + 0 > now_ms
+           for update) l))
   returning e.id;
 end $$;
