@@ -305,6 +305,24 @@ async def test_too_many_batches_are_told_to_come_again(ingestion: Ingestion, poo
     await check(pool, [sale(number) for number in range(1, 6)])
 
 
+@pytest.mark.parametrize(("is_read", "most"), [(True, 1), (False, 3)])
+async def test_batches_make_way_for_readers(pool: Pool, is_read: bool, most: int) -> None:
+    """While somebody reads, batches are stored one after the other."""
+    ingestion = Ingestion(pool, SettableClock(), is_read=lambda: is_read)
+    under_way: list[int] = []
+    counts: list[int] = []
+
+    async def stay(number: int) -> None:
+        async with ingestion._place():
+            under_way.append(number)
+            counts.append(len(under_way))
+            await asyncio.sleep(0.01)
+            under_way.remove(number)
+
+    await asyncio.gather(*(stay(number) for number in range(3)))
+    assert most == max(counts)
+
+
 async def test_a_device_that_was_removed(ingestion: Ingestion, pool: Pool) -> None:
     """Its token is worth nothing, though it was believed a moment ago."""
     await pool.execute("delete from vending.machine where id = 82")

@@ -30,6 +30,7 @@ from farebox.engine.revenue import Revenue
 from farebox.engine.revenue_columns import Columns
 from farebox.engine.revenue_months import CLEAR_S
 from farebox.engine.sealing import Sealer
+from farebox.engine.shared_answers import SharedAnswers
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
 from farebox.engine.vouchers import Vouchers
@@ -52,8 +53,15 @@ _log = structlog.get_logger("farebox")
 
 async def compose(ground: Ground) -> Part:
     """All slots of the family, and its work beside the requests."""
+    shared = SharedAnswers()
     return Part.joined(
-        (_people(ground), await _vouchers(ground), _machines(ground), _sales(ground), _mail(ground))
+        (
+            _people(ground),
+            await _vouchers(ground),
+            _machines(ground, shared),
+            _sales(ground, shared),
+            _mail(ground),
+        )
     )
 
 
@@ -120,7 +128,7 @@ async def _vouchers(ground: Ground) -> Part:
     )
 
 
-def _machines(ground: Ground) -> Part:
+def _machines(ground: Ground, shared: SharedAnswers) -> Part:
     settings, pool, clock = ground.settings, ground.pool, ground.clock
     watching = Watching(pool, clock)
     presence = Presence(
@@ -129,7 +137,7 @@ def _machines(ground: Ground) -> Part:
         offline_after_ms=settings.offline_after_s * 1000,
         touched=watching.touch,
     )
-    ingestion = Ingestion(pool, clock, touched=watching.touch)
+    ingestion = Ingestion(pool, clock, touched=watching.touch, is_read=shared.is_asked)
     ground.metrics.read_each(
         "farebox_ingest_records", "Records that devices reported", ("stream", "outcome"),
         ingestion.told.items,
@@ -164,7 +172,7 @@ def _machines(ground: Ground) -> Part:
     )
 
 
-def _sales(ground: Ground) -> Part:
+def _sales(ground: Ground, shared: SharedAnswers) -> Part:
     settings = ground.settings
     threads = min(4, os.cpu_count() or 1)
     columns = Columns(ground.pool, bytes_max=settings.revenue_memory, threads=threads)
@@ -180,7 +188,7 @@ def _sales(ground: Ground) -> Part:
         "farebox_sales_questions", "Questions about sales", ("answered_from",), held.told.items
     )
     revenue = Revenue(
-        ground.pool, ground.clock, columns, reporting_currency=settings.reporting_currency
+        ground.pool, ground.clock, columns, shared, reporting_currency=settings.reporting_currency
     )
     return Part(
         slots={"columns": columns, "revenue": revenue},

@@ -12,7 +12,7 @@ Every record is read at the place, currency and assortment that its machine has 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -34,9 +34,9 @@ from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-# Batches stored at once: with two of them hardly more is stored, and whoever asks beside them waits
-# for each at every step. And batches that may wait for that.
-AT_ONCE: Final = 1
+# Batches stored at once where nobody reads; while somebody does it is one, for whoever asks waits
+# for each of them at every step. And batches that may wait for that.
+AT_ONCE: Final = 6
 WAITING_MAX: Final = 200
 # Of a dead letter's text; a longer one is cut.
 _LETTER_CHARS_MAX: Final = 8192
@@ -106,14 +106,20 @@ class Ingestion:
         clock: Callable[[], int],
         *,
         touched: Touched = lambda _: None,
+        is_read: Callable[[], bool] = lambda: False,
         at_once: int = AT_ONCE,
         waiting_max: int = WAITING_MAX,
     ) -> None:
-        """`touched` is told the machines of a batch once their new records are stored."""
+        """`touched` is told the machines of a batch once their new records are stored.
+
+        `is_read` says whether somebody asks for sales, who is made way for.
+        """
         self._pool = pool
         self._clock = clock
         self._touched = touched
+        self._is_read = is_read
         self._places = asyncio.Semaphore(at_once)
+        self._narrow = asyncio.Semaphore(1)
         self._waiting = 0
         self._waiting_max = waiting_max
         # Records by stream and what became of them: a reason, where they were rejected.
@@ -176,7 +182,8 @@ class Ingestion:
         finally:
             self._waiting -= 1
         try:
-            yield
+            async with self._narrow if self._is_read() else nullcontext():
+                yield
         finally:
             self._places.release()
 

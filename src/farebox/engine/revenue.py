@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from farebox.domain.periods import Period
-from farebox.engine.joining import Joining
 from farebox.engine.rates import read_rates
 from farebox.engine.revenue_figures import Adder, Daily, Selection, ToDate
+from farebox.engine.shared_answers import SharedAnswers
 from farebox.storage.pool import Pool
 
 HOURS: Final = 168
@@ -31,19 +31,20 @@ class Revenue:
     """Answers about sales, in the reporting currency where rates are known."""
 
     def __init__(
-        self, pool: Pool, clock: Callable[[], int], adder: Adder, *, reporting_currency: str = "EUR"
-    ) -> None:
+        self, pool: Pool, clock: Callable[[], int], adder: Adder, shared: SharedAnswers, *,
+        reporting_currency: str = "EUR",
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._clock = clock
         self._adder = adder
         self._reporting = reporting_currency
-        self._joining = Joining()
+        self._shared = shared
 
     async def summary(self, chosen: Selection, period: Period) -> list[Converted]:
         """Days with sales, by currency, then day."""
         key = "daily", chosen.key, period
         figures, rates = await asyncio.gather(
-            self._joining.ask(key, lambda: self._adder.daily(chosen, period)),
+            self._shared.ask(key, lambda: self._adder.daily(chosen, period)),
             read_rates(self._pool, self._reporting),
         )
         if not rates:
@@ -62,14 +63,14 @@ class Revenue:
     ) -> list[tuple[str, list[tuple[int, int]]]]:
         """The products sold most, with the units of every day, days without sales included."""
         key = "best", chosen.key, period, amount
-        best = await self._joining.ask(key, lambda: self._adder.best(chosen, period, amount))
+        best = await self._shared.ask(key, lambda: self._adder.best(chosen, period, amount))
         # Between instants a far place may have days that nobody named.
         days = sorted({*period.days, *(day for one in best for day in one.days)})
         return [(one.name, [(day, one.days.get(day, 0)) for day in days]) for one in best]
 
     async def periods(self, chosen: Selection) -> list[ToDate]:
         """Figures since the beginning of day, week, month and year, by currency."""
-        return await self._joining.ask(
+        return await self._shared.ask(
             ("to_date", chosen.key), lambda: self._adder.to_date(chosen, self._clock())
         )
 
@@ -77,7 +78,7 @@ class Revenue:
         """Units and total of each hour of the week, over three months."""
         rates = await read_rates(self._pool, self._reporting)
         by_day = bool(rates)
-        figures = await self._joining.ask(
+        figures = await self._shared.ask(
             ("hourly", chosen.key, by_day),
             lambda: self._adder.hourly(chosen, self._clock(), by_day=by_day),
         )

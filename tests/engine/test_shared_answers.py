@@ -2,7 +2,7 @@
 
 import asyncio
 
-from farebox.engine.joining import Joining
+from farebox.engine.shared_answers import SharedAnswers
 
 
 class Counted:
@@ -25,26 +25,28 @@ class Counted:
 
 async def test_equal_questions_share_the_next_answer() -> None:
     """Two answers for many: the one that runs, and one for all who came meanwhile."""
-    joining, counted = Joining(), Counted()
-    first = asyncio.create_task(joining.ask("a", counted.answer))
+    shared, counted = SharedAnswers(), Counted()
+    first = asyncio.create_task(shared.ask("a", counted.answer))
     await asyncio.sleep(0.01)
     counted.known = 1
-    others = [asyncio.create_task(joining.ask("a", counted.answer)) for _ in range(9)]
+    others = [asyncio.create_task(shared.ask("a", counted.answer)) for _ in range(9)]
     await asyncio.sleep(0.01)
     others.pop().cancel()
     counted.let_go.set()
     assert 0 == await first
     assert [1] * 8 == await asyncio.gather(*others)
     assert 2 == counted.answers
-    assert ({}, {}) == (joining._running, joining._next)
+    assert ({}, {}) == (shared._running, shared._next)
+    assert shared.is_asked()
+    assert not SharedAnswers().is_asked()
 
 
 async def test_different_questions_do_not_wait_for_each_other() -> None:
     """Each has an answer of its own."""
-    joining, slow, quick = Joining(), Counted(), Counted()
+    shared, slow, quick = SharedAnswers(), Counted(), Counted()
     quick.let_go.set()
-    waiting = asyncio.create_task(joining.ask("slow", slow.answer))
-    assert 0 == await joining.ask("quick", quick.answer)
+    waiting = asyncio.create_task(shared.ask("slow", slow.answer))
+    assert 0 == await shared.ask("quick", quick.answer)
     assert not waiting.done()
     slow.let_go.set()
     await waiting
@@ -52,12 +54,12 @@ async def test_different_questions_do_not_wait_for_each_other() -> None:
 
 async def test_failures_are_told_to_all_and_not_kept() -> None:
     """Whoever waits for an answer is told that there is none; who comes later asks anew."""
-    joining, counted = Joining(), Counted()
+    shared, counted = SharedAnswers(), Counted()
     counted.known = -1
     counted.let_go.set()
     told = await asyncio.gather(
-        *(joining.ask("a", counted.answer) for _ in range(3)), return_exceptions=True
+        *(shared.ask("a", counted.answer) for _ in range(3)), return_exceptions=True
     )
     assert [ValueError] * 3 == [type(one) for one in told]
     counted.known = 5
-    assert 5 == await joining.ask("a", counted.answer)
+    assert 5 == await shared.ask("a", counted.answer)
