@@ -60,7 +60,7 @@ class Addressing:
         if not _contact(row, wording):
             raise ConflictError(f"User {number} has no contact of this kind", "no_contact")
         notice = await self._worded(account, row, wording, ticket)
-        await self._count(notice, wording.channel)
+        await self._count([notice], wording.channel)
         await self._notices.send(account, wording.channel, notice, beside)
         return notice.recipient
 
@@ -77,6 +77,7 @@ class Addressing:
         if not reached:
             raise ConflictError("None of the users has a contact of this kind", "no_contact")
         worded = [await self._worded(account, row, wording, ticket) for row in reached]
+        await self._count(worded, wording.channel)
         async with transaction(self._pool) as connection:
             for notice in worded:
                 await self._notices.put(connection, account.id, wording.channel, notice)
@@ -121,9 +122,10 @@ class Addressing:
         await self._notices.send(account, channel, notice)
         return stored
 
-    async def _count(self, notice: Notice, channel: str) -> None:
+    async def _count(self, worded: Sequence[Notice], channel: str) -> None:
         if channel == "sms":
-            await self._limits.take("sms-number", phone_key(notice.recipient))
+            numbers = [phone_key(notice.recipient) for notice in worded]
+            await self._limits.take_all("sms-number", numbers)
 
     async def _rows(self, account: str, numbers: Sequence[int]) -> list[Any]:
         async with storage_errors():

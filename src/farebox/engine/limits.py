@@ -4,7 +4,8 @@ Each has its own number in a sliding span, per credential, subscriber or contact
 does not count.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from farebox.domain.errors import RateLimitedError
@@ -32,8 +33,14 @@ class Limits:
 
     async def take(self, name: str, key: str) -> None:
         """One more call; RateLimitedError when there were too many."""
-        attempts = self._attempts[name]
-        wait_s = await attempts.wait_s(key)
-        if wait_s:
-            raise RateLimitedError("Too many calls; try again later", wait_s)
-        await attempts.note(key)
+        await self.take_all(name, (key,))
+
+    async def take_all(self, name: str, keys: Iterable[str]) -> None:
+        """One more call for each key, or for none: a key that comes twice counts twice."""
+        attempts, times = self._attempts[name], Counter(keys)
+        for key, count in times.items():
+            wait_s = await attempts.wait_s(key, count - 1)
+            if wait_s:
+                raise RateLimitedError("Too many calls; try again later", wait_s)
+        for key in times.elements():
+            await attempts.note(key)
