@@ -1,5 +1,6 @@
 """Credentials of the provider: the first ones, expiry, networks, and accounts below."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -75,3 +76,14 @@ async def test_accounts_below(pool: Pool, clock: SettableClock) -> None:
     for account in ("other", "nowhere"):
         with pytest.raises(ForbiddenError):
             await credentials.account(caller, account)
+
+
+async def test_a_credential_goes_while_it_is_used(pool: Pool, clock: SettableClock) -> None:
+    """Whoever was let in before it went is served; noting its use neither fails nor waits."""
+    token, key = await first(pool, clock, "root", None)
+    credentials = Credentials(pool, clock, SEALER, Restraint(LocalAttempts(*FAILURES)))
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("delete from isp.credential where token = $1", token)
+        check = asyncio.create_task(credentials.check(basic(token, key), "10.0.0.1"))
+        assert token == (await asyncio.wait_for(check, 1)).token
+    assert 0 == await pool.fetchval("select count(*) from isp.credential_use")

@@ -12,9 +12,9 @@ select c.token, c.key_hash, c.scopes, c.networks, c.enabled, c.expires_at_ms,
  where c.token = $1
 
 -- name: use
--- A credential is used; it may have gone since it was checked.
+-- A credential is used; it may have gone since it was checked, or be about to.
 insert into isp.credential_use (token, at_ms)
-select token, $2 from isp.credential where token = $1
+select token, $2 from isp.credential where token = $1 for key share skip locked
 on conflict (token) do update set at_ms = greatest(credential_use.at_ms, excluded.at_ms)
 
 -- name: below
