@@ -19,7 +19,7 @@ from farebox.engine.metering import Metering
 from farebox.engine.notices import Beside, Notice, Notices
 from farebox.engine.passwords_kept import KeptPasswords
 from farebox.engine.subscribers import not_found, phone_key
-from farebox.storage.pool import Connection, Pool, storage_errors, transaction
+from farebox.storage.pool import Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -84,14 +84,10 @@ class Addressing:
             await beside(connection, len(worded))
         return len(worded)
 
-    async def put(
-        self, connection: Connection, account: Account, number: int, wording: Wording
-    ) -> None:
-        """Writes a message in the caller's transaction; nothing to somebody without a contact."""
+    async def worded(self, account: Account, number: int, wording: Wording) -> Notice | None:
+        """A message as it is said now, not written yet; None to somebody without a contact."""
         [row] = await self._rows(account.id, [number])
-        if _contact(row, wording):
-            notice = await self._worded(account, row, wording, "")
-            await self._notices.put(connection, account.id, wording.channel, notice)
+        return await self._worded(account, row, wording, "") if _contact(row, wording) else None
 
     async def recover(self, account: Account, by: str, contact: str) -> str:
         """Sends the credentials behind a contact to it; the contact as it is stored."""
