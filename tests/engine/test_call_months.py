@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from farebox.domain.errors import UnavailableError
+from farebox.engine import call_months
 from farebox.engine.call_months import CallMonths
 from farebox.storage import partitions
 from farebox.storage.partitions import MONTHLY
@@ -125,3 +126,19 @@ async def test_one_process_at_a_time(months: CallMonths, pool: Pool) -> None:
     found = await asyncio.gather(*(months.put_next() for _ in range(3)))
     named = [part for part in found if part]
     assert ("cdr_2026_02" in named, len(named)) == (True, len({*named}))
+
+
+async def test_a_month_that_fails_ends_nothing(
+    months: CallMonths, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in the way of a copy is told, and the month is tried again."""
+    monkeypatch.setattr(call_months, "PAUSE_S", 0.02)
+    await pool.execute("create view pbx.cdr_2026_02_copy as select 1")
+    work = asyncio.create_task(months.run())
+    await asyncio.wait([work], timeout=0.2)
+    await pool.execute("drop view pbx.cdr_2026_02_copy")
+    ordered = "select count(*) from pbx.month_in_order"
+    async with asyncio.timeout(10):
+        while await pool.fetchval(ordered) < 2:
+            await asyncio.wait([work], timeout=0.02)
+    work.cancel()

@@ -50,6 +50,8 @@ class CallMonths:
                 part = await self.put_next()
             except UnavailableError as error:
                 _log.warning("calls.unordered", error=error.message)
+            except Exception as error:  # noqa: BLE001 - one defect must not end it for all months
+                _log.error("calls.failed", exc_info=error)
             else:
                 if part:
                     _log.info("calls.ordered", month=part)
