@@ -21,9 +21,9 @@ update isp.session set stopped_at_ms = $2 where id = any($1::bigint[]) and stopp
 -- name: server
 -- The server that an account, or the nearest one above it, asks for statistics.
 select r.id as device, r.account, r.host, r.status_port, r.secret_sealed
-  from isp.radius_server r
- where r.account in (select isp.ancestry($1))
- order by r.account <> $1, r.id limit 1
+  from isp.ancestry($1) with ordinality as above(account, depth)
+  join isp.radius_server r on r.account = above.account
+ order by above.depth, r.id limit 1
 
 -- name: keep_nas_secret
 -- What a device shares with us.

@@ -17,10 +17,12 @@ select s.account, s.settings, s.sealed
  order by above.depth limit 1
 
 -- name: template
--- What an account, or one above it, says instead of the built-in text.
-select t.subject, t.body from isp.notification_template t
- where t.channel = $2 and t.name = $3 and t.account in (select isp.ancestry($1))
- order by t.account <> $1 limit 1
+-- What an account, or the nearest one above it, says instead of the built-in text.
+select t.subject, t.body
+  from isp.ancestry($1) with ordinality as above(account, depth)
+  join isp.notification_template t on t.account = above.account
+ where t.channel = $2 and t.name = $3
+ order by above.depth limit 1
 
 -- name: add
 -- A message that waits to be sent.

@@ -1,0 +1,28 @@
+"""What an account does not have for itself is that of the nearest account above it."""
+
+import pytest
+
+from farebox.engine import network, notices
+from farebox.storage.pool import Pool
+
+ACCOUNT = "insert into isp.account (id, parent, created_at_ms) values ($1, $2, 0)"
+TEXT = (
+    "insert into isp.notification_template (account, channel, name, body)"
+    " values ($1, 'sms', 'userBalance', $1)"
+)
+SERVER = "insert into isp.radius_server (account, host) values ($1, $1)"
+
+
+@pytest.mark.parametrize("line", [("a", "b", "c", "d"), ("d", "c", "b", "a")], ids="".join)
+async def test_the_nearest_account_counts(pool: Pool, line: tuple[str, ...]) -> None:
+    """However accounts are called: their own, else their parent's, else that one's parent's."""
+    for account, parent in zip(line, (None, *line), strict=False):
+        await pool.execute(ACCOUNT, account, parent)
+    for account in line[:2]:
+        await pool.execute(TEXT, account)
+        await pool.execute(SERVER, account)
+    expected = [line[0], line[1], line[1], line[1]]
+    texts = [await pool.fetchrow(notices.SQL.template, one, "sms", "userBalance") for one in line]
+    servers = [await pool.fetchrow(network.SQL.server, one) for one in line]
+    assert expected == [row["body"] for row in texts]
+    assert expected == [row["account"] for row in servers]
