@@ -1,6 +1,6 @@
 """Groups of subscribers with their counts (isp.md E5, E29)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from farebox.domain.errors import NotFoundError
@@ -18,10 +18,14 @@ class Groups:
         self._pool = pool
         self._clock = clock
 
-    async def list(self, account: str, only: int | None = None) -> list[Any]:
-        """All groups of an account, or one; NotFoundError when that one is not there."""
+    async def list(self, account: str, only: Sequence[int] | None = None) -> list[Any]:
+        """All groups of an account, or those of some ids."""
         async with storage_errors():
-            rows = await self._pool.fetch(SQL.list, self._clock(), account, only, SILENCE_MS)
-        if only is not None and not rows:
-            raise NotFoundError(f"Group {only} not found", "group_not_found")
-        return list(rows)
+            return list(await self._pool.fetch(SQL.list, self._clock(), account, only, SILENCE_MS))
+
+    async def one(self, account: str, number: int) -> Any:
+        """A group; NotFoundError when it is not there."""
+        rows = await self.list(account, [number])
+        if not rows:
+            raise NotFoundError(f"Group {number} not found", "group_not_found")
+        return rows[0]

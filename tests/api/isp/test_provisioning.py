@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.api.isp.conftest import Provider
 
 ADMIN = "/isp/admin"
@@ -192,5 +194,30 @@ def test_what_belongs_to_a_subscriber(provider: Provider, loop: asyncio.Runner) 
             user, used, _, _ = (await provider.get("get_details/199"))["data"]
             assert "active" == user["User"]["status"]
             assert "2026-11-22 10:00:00" == used["currentBillingCycleUsage"]["billingStartDate"]
+
+    loop.run(play())
+
+
+def test_a_group_goes_while_it_is_listed(
+    provider: Provider, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups are read, then counted: of one that has gone in between there is nobody."""
+    services = provider.api.services
+    count = services.provider.groups.list
+
+    async def late(*asked: Any) -> Any:
+        await services.pool.execute("delete from isp.user_group where name = 'G'")
+        return await count(*asked)
+
+    async def play() -> None:
+        async with provider.fresh():
+            for path in ("groups?limit=1&afterId=7", "groups"):
+                new = {"name": "G", "profileId": "5"}
+                made = await provider.call("POST", f"{ADMIN}/groups", json=new, cred="t-root")
+                with monkeypatch.context() as patched:
+                    patched.setattr(services.provider.groups, "list", late)
+                    listed = await provider.call("GET", f"{ADMIN}/{path}", cred="t-root")
+                assert 200 == listed.status_code, listed.text
+                assert {**made.json()["data"], "Total_Users": 0} == listed.json()["data"][-1]
 
     loop.run(play())

@@ -28,7 +28,8 @@ def _allowed(row: Any) -> dict[str, Any]:
 
 async def get_group_details(call: Call) -> Answer:
     """All groups, or one."""
-    rows = await call.services.provider.groups.list(call.account.id, call["groupId"])
+    groups, account, only = call.services.provider.groups, call.account.id, call["groupId"]
+    rows = await groups.list(account) if only is None else [await groups.one(account, only)]
     return data([{**_allowed(row), "Online_Users": row["online"]} for row in rows])
 
 

@@ -125,12 +125,13 @@ class Owned:
     async def _count(self, call: Call, resource: Resource, rows: list[Any]) -> None:
         """How many are in groups, where rows are those."""
         if resource.name == "groups" and rows:
-            only = int(rows[0].id) if len(rows) == 1 else None
-            counted = await self._services.provider.groups.list(call.account.id, only)
-            counts = {str(found["id"]): found for found in counted}
+            numbers = [int(row.id) for row in rows]
+            found = await self._services.provider.groups.list(call.account.id, numbers)
+            counts = {str(group["id"]): group for group in found}
             for row in rows:
                 for name, column in COUNTS.items():
-                    setattr(row, name, counts[row.id][column])
+                    # Of a group that has gone since it was read there is nobody.
+                    setattr(row, name, counts[row.id][column] if row.id in counts else 0)
 
     async def _write(
         self, request: HTTPRequest, resource: Resource, takes: tuple[Argument, ...],
