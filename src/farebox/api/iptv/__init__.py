@@ -18,13 +18,16 @@ from farebox.api.iptv import (
     messages,
     offers,
     resellers,
+    subscriptions,
     support,
 )
 from farebox.api.iptv.blueprint import routes_of
 from farebox.api.services import Services
 
 NOUNS: Final = tuple(
-    noun for module in (accounts, messages, offers, resellers) for noun in module.NOUNS
+    noun
+    for module in (accounts, messages, offers, subscriptions, resellers)
+    for noun in module.NOUNS
 )
 
 

@@ -1,14 +1,12 @@
 """Many records at once: all kinds in one document and one transaction (iptv.md 3.14).
 
 A record is found by its id, else by what people know it by: a channel by its number, a package or
-tariff plan by its external id, an account by its login, or its address where the row has no login.
-What is found is changed where it differs, what is not is made. With `dry_run` the same is done and
-taken back, and every difference is told. Passwords that a row carries are always written.
+tariff plan by its external id, an account by its login or address. What is found is changed where
+it differs, what is not is made. With `dry_run` the same is done and taken back, and every
+difference is told. Passwords that a row carries are always written.
 """
 
-import asyncio
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,10 +14,11 @@ import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
 
+from farebox.api.iptv.account_rows import bring, hashes_of
 from farebox.api.iptv.admin import described, enter
-from farebox.api.iptv.arguments import Given, read_object, scalar
-from farebox.api.iptv.blueprint import Call
+from farebox.api.iptv.arguments import read_object
 from farebox.api.iptv.dialect import Answer, HTTPRequest, invalid, told
+from farebox.api.iptv.differences import Brought, Difference, Rows, brought, wrong
 from farebox.api.iptv.provisioning import (
     KINDS,
     Provisioned,
@@ -29,29 +28,16 @@ from farebox.api.iptv.provisioning import (
     values_of,
     view,
 )
-from farebox.api.iptv.subjects import values_of as columns_of
 from farebox.api.services import Services
-from farebox.domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
-from farebox.engine.account_import import Change, RowError, bring_in
-from farebox.engine.passwords import is_hash
+from farebox.domain.errors import ConflictError, InvalidError, NotFoundError
 from farebox.resource import store
 from farebox.resource.criteria import Criteria
 from farebox.storage.pool import Connection, transaction
 
 ROWS_MAX: Final = 10_000
-PASSWORDS_MAX: Final = 500
 BYTES_MAX: Final = 32 << 20
-DIFFERENCES_MAX: Final = 1000
 PARTS: Final = (*(kind.path for kind in KINDS), "accounts")
-# Columns of accounts by the names that people know.
-_SPELLED: Final = {
-    "mac": "stb_mac", "ls": "account_number", "tariff": "tariff_plan", "reseller": "reseller_id",
-    "tariff_afterwards": "tariff_instead_expired", "tariff_expires_at_ms": "tariff_expired_date",
-    "end_at_ms": "end_date", "password_hash": "password",
-}  # fmt: skip
-_TEXTS: Final = {"stb_sn": 64, "stb_type": 64}
 
-Rows = list[dict[str, Any]]
 _Member = Rows | msgspec.UnsetType
 Document: Any = msgspec.defstruct(
     "Document",
@@ -61,24 +47,6 @@ Document: Any = msgspec.defstruct(
     ],
     module=__name__,
 )
-
-
-class Difference(msgspec.Struct):
-    """A row that makes or changes a record: by which name, and each field's old and new value."""
-
-    index: int
-    change: str
-    key: str
-    fields: dict[str, Any]
-
-
-class Brought(msgspec.Struct, omit_defaults=True):
-    """What became of the rows of a kind, with the differences in a dry run."""
-
-    created: int
-    updated: int
-    unchanged: int
-    differences: list[Difference] = []
 
 
 class _TakenBackError(Exception):
@@ -117,7 +85,7 @@ async def _import(
     services: Services, parts: Mapping[str, Rows], *, is_dry: bool
 ) -> dict[str, Brought]:
     accounts = parts.get("accounts", [])
-    hashes = await _hashes(services, accounts, is_dry=is_dry)
+    hashes = await hashes_of(services, accounts, is_dry=is_dry)
     done: dict[str, list[Difference]] = {}
     try:
         async with transaction(services.pool) as connection:
@@ -126,33 +94,12 @@ async def _import(
                     job = _Records(connection, kind, services.clock())
                     done[kind.path] = await job.run(parts[kind.path])
             if "accounts" in parts:
-                done["accounts"] = await _accounts(services, connection, accounts, hashes)
+                done["accounts"] = await bring(services, connection, accounts, hashes)
             if is_dry:
                 raise _TakenBackError
     except _TakenBackError:
         pass
-    return {name: _brought(len(parts[name]), found, is_dry) for name, found in done.items()}
-
-
-def _brought(rows: int, found: Sequence[Difference], is_dry: bool) -> Brought:
-    created = sum(one.change == "created" for one in found)
-    shown = list(found[:DIFFERENCES_MAX]) if is_dry else []
-    return Brought(created, len(found) - created, rows - len(found), shown)
-
-
-def _wrong(kind: str, index: int, error: DomainError, field: str) -> InvalidError:
-    """The refusal of a row, with its index and field."""
-    named = next(iter(error.fields), "") or _named_in(error.message) or field
-    return invalid(f"Not valid {kind}[{index}].{named}: {error.message}")
-
-
-def _named_in(message: str) -> str:
-    """The field that a refusal in the document's words names."""
-    found = re.fullmatch(r"(?:Not valid|Not valid date:|Value too long:) ([a-z_]+)", message)
-    return found[1] if found else ""
-
-
-# Provisioned records
+    return {name: brought(len(parts[name]), found, is_dry) for name, found in done.items()}
 
 
 class _Records:
@@ -172,7 +119,7 @@ class _Records:
             try:
                 difference = await self._row(index, row)
             except (InvalidError, NotFoundError, ConflictError) as error:
-                raise _wrong(self._kind.path, index, error, "id") from error
+                raise wrong(self._kind.path, index, error, "id") from error
             found += [difference] if difference else []
         return found
 
@@ -228,93 +175,3 @@ class _Records:
             for name, value in new.items()
             if getattr(current, name) != value
         }
-
-
-# Accounts
-
-
-async def _hashes(services: Services, rows: Rows, *, is_dry: bool) -> dict[int, str]:
-    """What is stored of the passwords of rows, by the place of the row; before anything waits."""
-    clear = {at: row["password"] for at, row in enumerate(rows) if row.get("password")}
-    if len(clear) > PASSWORDS_MAX:
-        raise invalid("Too many passwords")
-    for at, password in clear.items():
-        if not isinstance(password, str) or len(password) > 128:
-            raise _wrong("accounts", at, invalid("Not valid password"), "password")
-    if is_dry:
-        return dict.fromkeys(clear, "")
-    boxes, places = services.portal.boxes, [*clear]
-    hashed: dict[int, str] = {}
-    for start in range(0, len(places), 2):
-        pair = places[start : start + 2]
-        made = await asyncio.gather(*(boxes.hash(clear[at]) for at in pair))
-        hashed.update(zip(pair, made, strict=True))
-    return hashed
-
-
-async def _accounts(
-    services: Services, connection: Connection, rows: Rows, hashes: Mapping[int, str]
-) -> list[Difference]:
-    portal, tariffs = services.portal, dict[str, int | None]()
-
-    async def tariff_of(name: str) -> int | None:
-        if name not in tariffs:
-            tariffs[name] = await portal.boxes.tariff_of(connection, name)
-        return tariffs[name]
-
-    wanted = []
-    for index, row in enumerate(rows):
-        try:
-            known = {"password_hash": hashes[index]} if index in hashes else {}
-            wanted.append(await _columns(services, row, known, tariff_of))
-        except DomainError as error:
-            raise _wrong("accounts", index, error, _field_of(error)) from error
-    try:
-        changes = await bring_in(connection, portal.boxes, portal.events, services.clock(), wanted)
-    except RowError as error:
-        field = _SPELLED.get(error.column, error.column)
-        raise invalid(f"Not valid accounts[{error.index}].{field}: {error.message}") from error
-    return [_difference(one) for one in changes if one.before is None or one.columns]
-
-
-def _field_of(error: DomainError) -> str:
-    """What a refusal is about that names no field."""
-    words = {"Tariff": "tariff_plan", "Reseller": "reseller_id", "Not valid mac": "stb_mac"}
-    return next((name for word, name in words.items() if error.message.startswith(word)), "login")
-
-
-async def _columns(
-    services: Services, row: Mapping[str, Any], known: Mapping[str, str], tariff_of: Any
-) -> dict[str, Any]:
-    """The checked columns of a row."""
-    try:
-        texts = {name: scalar(value) for name, value in row.items() if value is not None}
-    except ValueError:
-        raise invalid("a value is neither text nor number") from None
-    call = Call(services, (), Given(texts))
-    values = await columns_of(call, known, tariff_of)
-    values |= {name: call.given.text(name, most) for name, most in _TEXTS.items() if name in texts}
-    if "additional_services_on" in texts:
-        values["additional_services_on"] = call.given.flag("additional_services_on")
-    ready = texts.get("password_hash", "")
-    if ready and not is_hash(ready):
-        raise invalid("Not valid password_hash")
-    if ready:
-        values["password_hash"] = ready
-    if not values.get("login") and not values.get("mac"):
-        raise invalid("Login required")
-    return values
-
-
-def _difference(change: Change) -> Difference:
-    key = change.after["login"] or change.after["mac"]
-    if change.before is None:
-        return Difference(change.index, "created", key, {})
-    before, after = change.before, change.after
-    fields = {
-        _SPELLED.get(name, name): {"old": before[name], "new": after[name]}
-        if name != "password_hash"
-        else {"old": "", "new": ""}
-        for name in change.columns
-    }
-    return Difference(change.index, "updated", key, fields)
