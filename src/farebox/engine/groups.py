@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from farebox.domain.errors import NotFoundError
-from farebox.engine.subscribers import SILENCE_MS
-from farebox.storage.pool import Pool, storage_errors
+from farebox.engine.subscribers import SILENCE_MS, thoroughly
+from farebox.storage.pool import Pool
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -20,8 +20,8 @@ class Groups:
 
     async def list(self, account: str, only: Sequence[int] | None = None) -> list[Any]:
         """All groups of an account, or those of some ids."""
-        async with storage_errors():
-            return list(await self._pool.fetch(SQL.list, self._clock(), account, only, SILENCE_MS))
+        async with thoroughly(self._pool) as connection:
+            return list(await connection.fetch(SQL.list, self._clock(), account, only, SILENCE_MS))
 
     async def one(self, account: str, number: int) -> Any:
         """A group; NotFoundError when it is not there."""

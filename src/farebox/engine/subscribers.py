@@ -5,14 +5,16 @@ effective one: stored `active` and past its expiry is `expired`, without any job
 parts after an id.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any, Final
 
 from farebox.domain.errors import NotFoundError
 from farebox.domain.windows import local_day_start
 from farebox.engine.credentials import Account
-from farebox.storage.pool import Pool, storage_errors
+from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
@@ -91,9 +93,27 @@ class Subscribers:
         seen = (await self._fetch(SQL.presence, number, SILENCE_MS))[0]
         return seen["stopped_at_ms"], seen["is_online"], row["time_zone"]
 
-    async def counts(self, account: str) -> Any:
-        """How many there are of each kind."""
-        return (await self._fetch(SQL.counts, account, WEEK_MS, SILENCE_MS))[0]
+    async def counts(self, account: str) -> Counter[str]:
+        """How many there are by effective status, and `total`, `online`, `expiring`, `fresh`."""
+        now_ms = self._clock()
+        async with thoroughly(self._pool) as connection:
+            kinds = await connection.fetch(SQL.kinds, now_ms, account, WEEK_MS)
+            online = await connection.fetchval(SQL.online, now_ms, account, SILENCE_MS)
+        counts = Counter(online=online)
+        for status, is_expiring, is_fresh, people in kinds:
+            counts[status] += people
+            counts["total"] += people
+            counts["expiring"] += people if is_expiring and status == "active" else 0
+            counts["fresh"] += people if is_fresh else 0
+        return counts
+
+
+@asynccontextmanager
+async def thoroughly(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for figures of a whole account, which take as long as the account is large."""
+    async with transaction(pool) as connection:
+        await connection.execute(SQL.be_thorough)
+        yield connection
 
 
 def phone_key(phone: str) -> str:

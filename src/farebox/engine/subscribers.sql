@@ -58,30 +58,32 @@ select (select max(stopped_at_ms) from isp.session where subscriber = $2) as sto
                 where subscriber = $2 and stopped_at_ms is null
                   and updated_at_ms >= $1::bigint - $3::bigint) as is_online
 
--- name: counts
--- Subscribers of an account by effective status, and some that overlap.
-select count(*) as total,
-       count(*) filter (where status = 'active') as active,
-       count(*) filter (where is_online) as online,
-       count(*) filter (where status = 'expired') as expired,
-       count(*) filter (where status = 'active' and expires_at_ms <= $1::bigint + $3::bigint)
-         as expiring,
-       count(*) filter (where created_at_ms > $1::bigint - $3::bigint and created_at_ms <= $1)
-         as fresh,
-       count(*) filter (where status = 'blacklisted') as blacklisted,
-       count(*) filter (where status = 'suspended') as suspended,
-       count(*) filter (where status = 'blocked') as blocked,
-       count(*) filter (where status = 'pending') as pending,
-       count(*) filter (where status = 'terminated') as churned,
-       count(*) filter (where status in ('rejected', 'pending-approval', 'terminated')) as others
+-- name: be_thorough
+-- Who goes through a whole account takes longer than other calls, and the way that suits its size.
+select set_config('statement_timeout', '10s', true),
+       set_config('plan_cache_mode', 'force_custom_plan', true)
+
+-- name: kinds
+-- How many subscribers of an account are alike: effective status, whether they expire within a span
+-- ($3), and whether they have come within it.
+select isp.effective(status, case when is_over then 0 end, 0) as status, is_expiring, is_fresh,
+       people
   from (
-    select isp.effective(s.status, s.expires_at_ms, $1) as status, s.expires_at_ms,
-           s.created_at_ms,
-           exists (select from isp.session o
-                    where o.subscriber = s.id and o.stopped_at_ms is null
-                      and o.updated_at_ms >= $1::bigint - $4::bigint) as is_online
-      from isp.subscriber s where s.account = $2 and s.status <> 'deleted'
-  ) each_one
+    select status, expires_at_ms <= $1 as is_over,
+           coalesce(expires_at_ms <= $1::bigint + $3::bigint, false) as is_expiring,
+           created_at_ms > $1::bigint - $3::bigint and created_at_ms <= $1 as is_fresh,
+           count(*) as people
+      from isp.subscriber where account = $2 and status <> 'deleted'
+     group by 1, 2, 3, 4
+  ) alike
+
+-- name: online
+-- How many subscribers of an account have a session that is open, and was heard of within a span.
+select count(*) from isp.subscriber s
+ where s.account = $2 and s.status <> 'deleted' and exists (
+   select from isp.session o
+    where o.subscriber = s.id and o.stopped_at_ms is null
+      and o.updated_at_ms >= $1::bigint - $3::bigint)
 
 -- name: phoned_below
 -- Those with a number in an account and all below it.
