@@ -1,12 +1,13 @@
 /* Which rows of a chunk are wanted, by place and machine (vending-commerce.md 4.12).
  *
  * An open chunk is looked through row by row. A sealed one knows the rows of each pair of place and
- * machine, so only pairs are looked through. A few wanted rows are copied; many are marked by bits
- * beside the columns where whoever adds them up can do with that, which costs less than copies. The
- * wanted ones keep their order. Nothing here allocates. */
+ * machine, and the pair's number in its segment, so it is asked once for each pair of a segment
+ * whether it is wanted, and in a chunk only pairs are looked through. Where most rows are wanted,
+ * those that are not are listed instead, to be taken away again. Nothing here allocates. */
 #ifndef FAREBOX_CHOICE_H
 #define FAREBOX_CHOICE_H
 
+#include "listed.h"
 #include "sales.h"
 
 /* A byte for each place and for each machine, 0 = left out, and behind the last of them one for all
@@ -20,13 +21,17 @@ typedef struct {
   int32_t payment;
 } choice_t;
 
+/* Rows of a pair are listed so many at once, and asked for so many pairs before. */
+enum { AT_ONCE = 16, PAIRS_AHEAD = 16 };
+
 /* What a thread needs while it chooses. */
 typedef struct {
-  uint32_t rows[CHUNK_ROWS];
-  uint64_t bits[CHUNK_ROWS / 64];
+  uint16_t rows[CHUNK_ROWS + AT_ONCE];
+  uint8_t zones[CHUNK_ROWS + AT_ONCE];
   uint16_t pairs[CHUNK_ROWS];
+  cuts_t cuts[256];
+  listed_t listed;
   sales_t copies; /* with columns of its own */
-  sales_t marked;
 } chooser_t;
 
 /* The first of 2^bits slots in which a pair is looked for; a multiplication spreads like pairs. */
@@ -34,71 +39,73 @@ static inline uint32_t pair_slot(uint32_t place, uint32_t machine, int bits) {
   return (uint32_t)(((uint64_t)place << 32 | machine) * 0x9E3779B97F4A7C15u >> (64 - bits));
 }
 
-/* Of rows that are fewer than one in so many, copies cost less. Rows of pairs are asked for so many
- * pairs before they are needed. */
-enum { MARKED_SHARE = 64, PAIRS_AHEAD = 8 };
-
-FAREBOX_INLINE int64_t is_wanted(const choice_t *by, uint32_t place, uint32_t machine) {
+FAREBOX_INLINE uint8_t is_wanted(const choice_t *by, uint32_t place, uint32_t machine) {
   uint32_t p = place < by->place_count ? place : by->place_count;
   uint32_t m = machine < by->machine_count ? machine : by->machine_count;
   return by->places[p] & by->machines[m];
 }
 
-static int64_t look_through(const sales_t *from, const choice_t *by, uint32_t *rows) {
+/* Of so many pairs, a byte each: whether it is wanted. */
+static void want_pairs(const choice_t *by, const uint32_t *place, const uint32_t *machine,
+                       int64_t n, uint8_t *wanted) {
+  for (int64_t i = 0; i < n; i++) wanted[i] = is_wanted(by, place[i], machine[i]);
+}
+
+static void look_through(const sales_t *from, const choice_t *by, chooser_t *chooser) {
   int64_t n = 0;
   for (int64_t i = 0; i < from->rows; i++) {
-    rows[n] = (uint32_t)i;
+    chooser->rows[n] = (uint16_t)i;
+    chooser->zones[n] = from->zone[i];
     n += is_wanted(by, from->place[i], from->machine[i]);
   }
-  return n;
+  chooser->listed.count = n;
 }
 
 /* The pairs that are wanted (1) or are not (0); how many. */
-static int64_t pairs_of(const sales_t *from, const choice_t *by, uint16_t *pairs, int64_t wanted) {
+static int64_t pairs_of(const sales_t *from, const uint8_t *wanted, uint8_t which,
+                        uint16_t *pairs) {
   int64_t n = 0;
   for (int64_t i = 0; i < from->pairs; i++) {
     pairs[n] = (uint16_t)i;
-    n += is_wanted(by, from->place[i], from->machine[i]) == wanted;
+    n += wanted[from->number[i]] == which;
   }
   return n;
 }
 
-static int64_t rows_of(const sales_t *from, const uint16_t *pairs, int64_t n) {
-  int64_t rows = 0;
-  for (int64_t i = 0; i < n; i++) rows += from->starts[pairs[i] + 1] - from->starts[pairs[i]];
-  return rows;
-}
-
-/* Sets the bits of the rows of these pairs, and no others. */
-static void mark_rows(const sales_t *from, const uint16_t *pairs, int64_t n, uint64_t *bits) {
-  memset(bits, 0, CHUNK_ROWS / 8);
+/* Most pairs have few rows, so they are listed without asking how many; what was listed too much is
+ * written over. */
+static void list_rows(const sales_t *from, int64_t n, chooser_t *chooser) {
+  const uint16_t *pairs = chooser->pairs, *by_pair = from->by_pair;
+  int64_t to = 0;
   for (int64_t i = 0; i < n; i++) {
-    if (i + PAIRS_AHEAD < n)
-      __builtin_prefetch(from->by_pair + from->starts[pairs[i + PAIRS_AHEAD]]);
-    for (uint32_t k = from->starts[pairs[i]]; k < from->starts[pairs[i] + 1]; k++)
-      bits[from->by_pair[k] >> 6] |= (uint64_t)1 << (from->by_pair[k] & 63);
+    const uint32_t begin = from->starts[pairs[i]], end = from->starts[pairs[i] + 1];
+    if (i + PAIRS_AHEAD < n) __builtin_prefetch(by_pair + from->starts[pairs[i + PAIRS_AHEAD]]);
+    for (uint32_t k = begin; k < end; k += AT_ONCE) {
+      memcpy(chooser->rows + to + (k - begin), by_pair + k, AT_ONCE * sizeof *by_pair);
+      memset(chooser->zones + to + (k - begin), from->pair_zone[pairs[i]], AT_ONCE);
+    }
+    to += end - begin;
   }
+  chooser->listed.count = to;
 }
 
-/* The rows whose bits are set. */
-static void list_rows(const uint64_t *bits, uint32_t *rows) {
-  for (uint32_t word = 0; word < CHUNK_ROWS / 64; word++)
-    for (uint64_t rest = bits[word]; rest; rest &= rest - 1)
-      *rows++ = word * 64 + (uint32_t)__builtin_ctzll(rest);
-}
-
-/* Marks the wanted rows of a sealed chunk; how many they are. */
-static int64_t mark_wanted(const sales_t *from, const choice_t *by, chooser_t *chooser) {
-  uint16_t *pairs = chooser->pairs;
-  int64_t n = pairs_of(from, by, pairs, 1), rows = rows_of(from, pairs, n);
-  if (rows == 0 || rows == from->rows) return rows;
-  if (rows <= from->rows / 2) {
-    mark_rows(from, pairs, n, chooser->bits);
-  } else {
-    mark_rows(from, pairs, pairs_of(from, by, pairs, 0), chooser->bits);
-    for (int word = 0; word < CHUNK_ROWS / 64; word++) chooser->bits[word] ^= ~(uint64_t)0;
+/* Lists the wanted rows, or the others where they may be taken away and are fewer pairs. */
+static void choose_rows(const sales_t *from, const choice_t *by, const uint8_t *wanted,
+                        int may_take, chooser_t *chooser) {
+  int64_t n;
+  chooser->listed.row = chooser->rows;
+  chooser->listed.zone = chooser->zones;
+  chooser->listed.takes = 0;
+  if (!from->by_pair) {
+    look_through(from, by, chooser);
+    return;
   }
-  return rows;
+  n = pairs_of(from, wanted, 1, chooser->pairs);
+  if (may_take && n > from->pairs / 2) {
+    n = pairs_of(from, wanted, 0, chooser->pairs);
+    chooser->listed.takes = 1;
+  }
+  list_rows(from, n, chooser);
 }
 
 #define FAREBOX_COPY(type, column)                                      \
@@ -109,11 +116,11 @@ static int64_t mark_wanted(const sales_t *from, const choice_t *by, chooser_t *c
     for (int64_t i = 0; i < n; i++) out[i] = in[rows[i]];               \
   }
 
-/* So many rows, copied as far as somebody asks for them. */
-static const sales_t *copy_rows(const sales_t *from, int64_t n, const choice_t *by,
-                                chooser_t *chooser) {
+/* The listed rows, copied as far as somebody asks for them. */
+static const sales_t *copy_rows(const sales_t *from, const choice_t *by, chooser_t *chooser) {
   sales_t *to = &chooser->copies;
-  const uint32_t *rows = chooser->rows;
+  const uint16_t *rows = chooser->rows;
+  const int64_t n = chooser->listed.count;
   FAREBOX_COPY(uint32_t, at)
   FAREBOX_COPY(int32_t, price)
   FAREBOX_COPY(uint8_t, zone)
@@ -123,27 +130,9 @@ static const sales_t *copy_rows(const sales_t *from, int64_t n, const choice_t *
   to->rows = n;
   to->first = from->first;
   to->last = from->last;
-  to->ascending = from->ascending;
+  /* Rows of pairs are listed pair by pair. */
+  to->ascending = from->ascending && !from->by_pair;
   return to;
-}
-
-/* The wanted rows: the chunk itself where they are all, else marked if they may be, or copied. */
-static const sales_t *choose_rows(const sales_t *from, const choice_t *by, int may_mark,
-                                  chooser_t *chooser) {
-  int64_t n;
-  if (!from->by_pair) {
-    n = look_through(from, by, chooser->rows);
-    return n == from->rows ? from : copy_rows(from, n, by, chooser);
-  }
-  n = mark_wanted(from, by, chooser);
-  if (n == from->rows) return from;
-  if (may_mark && n > from->rows / MARKED_SHARE) {
-    chooser->marked = *from;
-    chooser->marked.bits = chooser->bits;
-    return &chooser->marked;
-  }
-  if (n) list_rows(chooser->bits, chooser->rows);
-  return copy_rows(from, n, by, chooser);
 }
 
 #endif

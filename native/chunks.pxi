@@ -1,15 +1,18 @@
 # Part of revenue.pyx: a block of rows. An open one takes rows, each with place and machine. When
-# it is full it is sealed: put in the order of time, with place and machine once for each pair.
+# it is full it is sealed: put in the order of time, with each pair of them once, by its number in
+# the segment.
 
 cdef enum:
     OPEN_BYTES = 23
     # A row without place and machine, as it is copied when it is chosen.
     CHOSEN_BYTES = 15
     SEALED_BYTES = 17
-    PAIR_BYTES = 12
-    # Of more pairs than this a sealed row would take more than an open one.
-    PAIRS_MAX = 32768  # (OPEN_BYTES - SEALED_BYTES) * CHUNK_ROWS / PAIR_BYTES
+    PAIR_BYTES = 9
+    # Chunks of more pairs than this have place and machine in every row.
+    PAIRS_MAX = 32768
     SLOT_BITS = 17
+    # Of the slots that a segment begins with.
+    PAIR_BITS = 8
     PAGE_BYTES = 4096
 
 
@@ -37,6 +40,67 @@ cdef int earlier(const void* a, const void* b) noexcept nogil:
     cdef uint64_t x = (<const uint64_t*>a)[0]
     cdef uint64_t y = (<const uint64_t*>b)[0]
     return (x > y) - (x < y)
+
+
+@cython.final
+@cython.internal
+cdef class Pairs:
+    """Numbers of pairs of place and machine, in order from 0; those that are there stay."""
+
+    # So whoever knows how many there were may read those in any thread. Where there is no room for
+    # more, another object takes over, and this one stays with whoever has it.
+
+    cdef uint32_t* place
+    cdef uint32_t* machine
+    cdef uint32_t* slots        # one more than a number, 0 = free
+    cdef int64_t count
+    cdef int bits               # of the slots; half of them may be taken
+
+    def __cinit__(self, int bits):
+        self.bits = bits
+        self.place = <uint32_t*>take(sizeof(uint32_t) << (bits - 1))
+        self.machine = <uint32_t*>take(sizeof(uint32_t) << (bits - 1))
+        self.slots = <uint32_t*>take(sizeof(uint32_t) << bits)
+
+    def __dealloc__(self):
+        free(self.place)
+        free(self.machine)
+        free(self.slots)
+
+    cdef int64_t nbytes(self) noexcept:
+        return (2 * <int64_t>sizeof(uint32_t)) << self.bits
+
+    cdef int64_t room(self) noexcept:
+        return ((<int64_t>1) << (self.bits - 1)) - self.count
+
+    cdef uint32_t number(self, uint32_t place, uint32_t machine) noexcept nogil:
+        """That of a pair, which gets one if it has none; there must be room."""
+        cdef uint32_t slot = pair_slot(place, machine, self.bits)
+        cdef uint32_t found
+        while self.slots[slot]:
+            found = self.slots[slot] - 1
+            if self.place[found] == place and self.machine[found] == machine:
+                return found
+            slot = (slot + 1) & (((<uint32_t>1) << self.bits) - 1)
+        self.place[self.count] = place
+        self.machine[self.count] = machine
+        self.count += 1
+        self.slots[slot] = <uint32_t>self.count
+        return <uint32_t>self.count - 1
+
+    cdef Pairs roomier(self, int64_t more):
+        """The same numbers with room for so many more."""
+        cdef Pairs other
+        cdef int64_t i
+        cdef int bits = self.bits
+        if self.room() >= more:
+            return self
+        while (<int64_t>1) << (bits - 1) < self.count + more:
+            bits += 1
+        other = Pairs(bits)
+        for i in range(self.count):
+            other.number(self.place[i], self.machine[i])
+        return other
 
 
 # What sealing needs for a moment.
@@ -101,11 +165,12 @@ cdef class Chunk:
         if pairs >= 0:
             self.sales.pairs = pairs
             self.sales.by_pair = <uint16_t*>more
-            more += CHUNK_ROWS // 2
-            self.sales.starts = more
-            more += pairs + 1
-        self.sales.place = more
-        self.sales.machine = more + (pairs if pairs >= 0 else CHUNK_ROWS)
+            self.sales.starts = more + CHUNK_ROWS // 2
+            self.sales.number = self.sales.starts + pairs + 1
+            self.sales.pair_zone = <uint8_t*>(self.sales.number + pairs)
+        else:
+            self.sales.place = more
+            self.sales.machine = more + CHUNK_ROWS
         self.sales.first = 0xFFFFFFFF
         self.sales.ascending = True
 
@@ -130,26 +195,15 @@ cdef class Chunk:
         to.last = max(to.last, at)
         to.rows = row + 1
 
-    cdef Chunk sealed(self):
-        """The same rows in the order of time, each pair once unless there are too many."""
-        cdef sealing_t* sealing = <sealing_t*>take(sizeof(sealing_t))
-        cdef const sales_t* old = &self.sales
-        cdef Chunk other
-        try:
-            other = Chunk(pairs_number(old, sealing))
-            for row in range(old.rows):
-                sealing.order[row] = <uint64_t>old.at[row] << 16 | <uint64_t>row
-            if not old.ascending:
-                qsort(sealing.order, old.rows, sizeof(uint64_t), earlier)
-            other._fill(old, sealing)
-        finally:
-            free(sealing)
-        return other
-
-    cdef void _fill(self, const sales_t* old, const sealing_t* sealing) noexcept nogil:
+    cdef void fill(self, const sales_t* old, sealing_t* sealing, Pairs pairs) noexcept:
+        """The same rows in the order of time; their pairs are numbered in the segment, too."""
         cdef sales_t* to = &self.sales
         cdef int64_t i, row
         cdef uint32_t pair
+        for row in range(old.rows):
+            sealing.order[row] = <uint64_t>old.at[row] << 16 | <uint64_t>row
+        if not old.ascending:
+            qsort(sealing.order, old.rows, sizeof(uint64_t), earlier)
         for i in range(old.rows):
             row = sealing.order[i] & 0xFFFF
             row_copy(to, i, old, row)
@@ -160,8 +214,9 @@ cdef class Chunk:
                 # How many rows each pair has, for now.
                 to.starts[sealing.who[row]] += 1
         for i in range(to.pairs):
-            to.place[i] = old.place[sealing.first[i]]
-            to.machine[i] = old.machine[sealing.first[i]]
+            row = sealing.first[i]
+            to.number[i] = pairs.number(old.place[row], old.machine[row])
+            to.pair_zone[i] = old.zone[row]
             # Where its rows end.
             to.starts[i] += to.starts[i - 1] if i else 0
         to.rows = old.rows

@@ -29,9 +29,10 @@ cdef extern from "sales.h" nogil:
         uint32_t* place
         uint32_t* machine
         uint32_t* starts
+        uint32_t* number
         uint16_t* by_pair
+        uint8_t* pair_zone
         int64_t pairs
-        const uint64_t* bits
         uint32_t* product
         int32_t* price
         uint8_t* zone
@@ -72,20 +73,6 @@ cdef extern from "sales.h" nogil:
         uint32_t*, const uint32_t*, const uint8_t*, int64_t, const uint32_t*, uint32_t, int64_t
     )
     int64_t first_row(const sales_t*, int64_t, int64_t)
-
-
-cdef extern from "choice.h" nogil:
-    ctypedef struct choice_t:
-        const uint8_t* places
-        const uint8_t* machines
-        uint32_t place_count
-        uint32_t machine_count
-        int32_t product
-        int32_t payment
-    ctypedef struct chooser_t:
-        sales_t copies
-    uint32_t pair_slot(uint32_t, uint32_t, int)
-    const sales_t* choose_rows(const sales_t*, const choice_t*, bint, chooser_t*)
 
 
 cdef enum:
@@ -176,8 +163,8 @@ cdef inline void add_ascending(
     cdef int64_t[ZONES] until
     cdef int64_t row = first_row(sales, 0, cube.earliest_s)
     cdef int64_t end = first_row(sales, row, cube.latest_s)
-    # Runs of fewer rows are not worth it, but where some rows do not count there is no other way.
-    cdef int64_t few = 0 if sales.bits != NULL else 2 * cube.zones * cube.keys.currencies
+    # Runs of fewer rows are not worth it.
+    cdef int64_t few = 2 * cube.zones * cube.keys.currencies
     cdef int64_t zone, instant, strike, following
     for zone in range(cube.zones):
         until[zone] = -1
@@ -306,11 +293,6 @@ cdef inline bint runs_long(const cube_t* cube, const sales_t* sales) noexcept no
         return True
     strikes = (<int64_t>sales.last - sales.first) // cube.unit + 1
     return sales.rows >= RUN_ROWS * strikes * min(cube.zones, 3 if cube.unit == 3600 else 30)
-
-
-cdef inline bint may_mark(const cube_t* cube, const sales_t* sales) noexcept nogil:
-    """Whether rows that do not count may stand among the others."""
-    return sales.ascending and runs_long(cube, sales) and packs(cube)
 
 
 cdef inline bint touches(const cube_t* cube, const sales_t* sales) noexcept nogil:

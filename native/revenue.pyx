@@ -6,15 +6,15 @@ take memory, check what enters, divide a scan among threads and turn figures int
 
 cimport cython
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memset
 
+from chosen cimport add_chosen, choice_t, chooser_t, pair_slot, want_pairs
 from copy_rows cimport MALFORMED, TRAILER, UNFINISHED, header_read
 from copy_sales cimport NUMBER_BITS, SALE_COLUMNS, sale_read, sale_t
 from revenue cimport (
     BY_CURRENCY_PRODUCT, BY_PAYMENT_CURRENCY, BY_PRODUCT, CHUNK_ROWS, ZONES, add_sales, cell_t,
-    choice_t, choose_rows, chooser_t, cube_t, floored, keys_t, may_mark, pair_slot, sales_t,
-    touches, zone_change, zone_t,
+    cube_t, floored, keys_t, sales_t, touches, zone_change, zone_t,
 )
 
 
@@ -49,6 +49,7 @@ include "cubes.pxi"
 cdef struct job_t:
     # One scan, shared by its threads.
     const sales_t** parts
+    const uint8_t** wanted      # pairs, part by part
     int64_t part_count
     const cube_t** cubes
     int64_t cube_count
@@ -62,6 +63,7 @@ cdef struct worker_t:
     job_t* job
     cell_t** cells
     chooser_t* chooser
+    void* copies
     int64_t looked
 
 
@@ -71,22 +73,22 @@ cdef void* work(void* given) noexcept nogil:
     cdef job_t* job = worker.job
     cdef const sales_t* sales
     cdef int64_t part, i
-    cdef bint wanted, marks
+    cdef bint wanted
     while True:
         part = take_turn(&job.turn)
         if part >= job.part_count:
             return NULL
         sales = job.parts[part]
         wanted = False
-        marks = True
         for i in range(job.cube_count):
             wanted = wanted or touches(job.cubes[i], sales)
-            marks = marks and may_mark(job.cubes[i], sales)
         if not wanted:
             continue
         worker.looked += sales.rows
         if job.chooses:
-            sales = choose_rows(sales, &job.choice, marks, worker.chooser)
+            add_chosen(job.cubes, job.cube_count, job.zones, sales, &job.choice, job.wanted[part],
+                       worker.chooser, worker.cells)
+            continue
         for i in range(job.cube_count):
             add_sales(job.cubes[i], job.zones, sales, worker.cells[i])
 
@@ -113,6 +115,8 @@ cdef class Scan:
     cdef int threads
     cdef uint8_t* places
     cdef uint8_t* machines
+    cdef uint8_t* wanted        # a byte for each pair of each snapshot
+    cdef list snapshots
 
     def __cinit__(self, list snapshots, list cubes, int threads):
         cdef Snapshot snapshot
@@ -121,9 +125,11 @@ cdef class Scan:
         cdef int64_t i
         memset(&self.job, 0, sizeof(job_t))
         self.threads = max(1, min(threads, <int>min(parts, THREADS_MAX)))
+        self.snapshots = list(snapshots)
         self.job.parts = <const sales_t**>take(parts * sizeof(void*))
+        self.job.wanted = <const uint8_t**>take(parts * sizeof(void*))
         self.job.cubes = <const cube_t**>take(len(cubes) * sizeof(void*))
-        for snapshot in snapshots:
+        for snapshot in self.snapshots:
             for i in range(snapshot.part_count):
                 self.job.parts[self.job.part_count] = &snapshot.parts[i]
                 self.job.part_count += 1
@@ -147,12 +153,13 @@ cdef class Scan:
                     for number in range(self.job.cube_count):
                         free(self.workers[i].cells[number])
                 free(self.workers[i].cells)
-                if self.workers[i].chooser != NULL:
-                    free(self.workers[i].chooser.copies.at)
                 free(self.workers[i].chooser)
+                free(self.workers[i].copies)
         free(self.workers)
         free(self.places)
         free(self.machines)
+        free(self.wanted)
+        free(<void*>self.job.wanted)
         free(<void*>self.job.parts)
         free(<void*>self.job.cubes)
 
@@ -161,15 +168,38 @@ cdef class Scan:
         cdef int64_t i
         if places is None and machines is None:
             return 0
+        self.wanted = <uint8_t*>take(
+            sum([(<Snapshot>each).pair_count for each in self.snapshots])
+        )
         self.job.chooses = True
         self.places = masked(places, &self.job.choice.place_count)
         self.job.choice.places = self.places
         self.machines = masked(machines, &self.job.choice.machine_count)
         self.job.choice.machines = self.machines
         for i in range(self.threads):
-            self.workers[i].chooser = <chooser_t*>take(sizeof(chooser_t))
-            columns_lay(&self.workers[i].chooser.copies, take(CHUNK_ROWS * CHOSEN_BYTES))
+            # Not zeroed: most of it is not needed in most scans.
+            self.workers[i].chooser = <chooser_t*>malloc(sizeof(chooser_t))
+            self.workers[i].copies = malloc(CHUNK_ROWS * CHOSEN_BYTES)
+            if self.workers[i].chooser == NULL or self.workers[i].copies == NULL:
+                raise MemoryError
+            memset(&self.workers[i].chooser.copies, 0, sizeof(sales_t))
+            columns_lay(&self.workers[i].chooser.copies, self.workers[i].copies)
         return 0
+
+    cdef void want(self) noexcept:
+        """Asks once for each pair of a segment whether it is wanted."""
+        cdef Snapshot snapshot
+        cdef uint8_t* wanted = self.wanted
+        cdef int64_t part = 0
+        cdef int64_t i
+        for snapshot in self.snapshots:
+            with nogil:
+                want_pairs(&self.job.choice, snapshot.pairs.place, snapshot.pairs.machine,
+                           snapshot.pair_count, wanted)
+            for i in range(part, part + snapshot.part_count):
+                self.job.wanted[i] = wanted
+            part += snapshot.part_count
+            wanted += snapshot.pair_count
 
     cdef int64_t run(self) noexcept nogil:
         cdef void* each[THREADS_MAX]
@@ -224,6 +254,8 @@ def scan(list snapshots not None, list cubes not None, *, places=None, machines=
         cube.busy = True
     try:
         running.job.zones = (<Cube>cubes[0]).places.tables
+        if running.job.chooses:
+            running.want()
         with nogil:
             looked = running.run()
         running.land(cubes)

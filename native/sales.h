@@ -24,15 +24,17 @@ typedef struct {
 } cell_t;
 
 /* Whose a sale is stands in each row, or, where there is `by_pair`, once for each pair of a place
- * and a machine: by_pair[starts[p]] until by_pair[starts[p + 1]] are then the rows of pair p. */
+ * and a machine: by_pair[starts[p]] until by_pair[starts[p + 1]] are then the rows of pair p, in
+ * order; number[p] is what its segment knows the pair by, and all of them have one zone. */
 typedef struct {
   uint32_t *at;
   uint32_t *place;
   uint32_t *machine;
   uint32_t *starts;
+  uint32_t *number;
   uint16_t *by_pair;
+  uint8_t *pair_zone;
   int64_t pairs;
-  const uint64_t *bits; /* a bit for each row, 0 = it does not count; NULL = all do */
   uint32_t *product;
   int32_t *price;
   uint8_t *zone;
@@ -132,16 +134,9 @@ FAREBOX_INLINE uint64_t packed(int32_t price) {
   return (uint64_t)(int64_t)price + ((uint64_t)(price >= 0) << 48);
 }
 
-/* The bits of 64 rows from row i on. */
-FAREBOX_INLINE uint64_t bits_from(const uint64_t *bits, int64_t i) {
-  uint64_t low = bits[i >> 6] >> (i & 63);
-  return i & 63 ? low | bits[(i >> 6) + 1] << (64 - (i & 63)) : low;
-}
-
 /* The same as add_by_zone for keys that are currencies, where zones times currencies are few. Cells
  * and packed figures of a few rows are worked out side by side; then each row is one addition of
- * eight bytes, into four tables in turn, so that none waits for the one before. A row that does not
- * count adds nothing. */
+ * eight bytes, into four tables in turn, so that none waits for the one before. */
 FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const keys_t *keys,
                                       const uint32_t *bases, uint32_t zones, int64_t from,
                                       int64_t until) {
@@ -158,11 +153,6 @@ FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const
       cell[k] = (uint16_t)(zone[i + k] * currencies + currency[i + k]);
     FAREBOX_APART
     for (int k = 0; k < PACKED_ROWS; k++) figure[k] = packed(price[i + k]);
-    if (sales->bits) {
-      const uint64_t counts = bits_from(sales->bits, i);
-      FAREBOX_APART
-      for (uint64_t k = 0; k < PACKED_ROWS; k++) figure[k] &= 0 - (counts >> k & 1);
-    }
     for (int k = 0; k < PACKED_ROWS; k += 4) {
       table[0][cell[k]] += figure[k];
       table[1][cell[k + 1]] += figure[k + 1];
@@ -170,9 +160,7 @@ FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const
       table[3][cell[k + 3]] += figure[k + 3];
     }
   }
-  for (; i < until; i++)
-    if (!sales->bits || sales->bits[i >> 6] >> (i & 63) & 1)
-      table[0][zone[i] * currencies + currency[i]] += packed(price[i]);
+  for (; i < until; i++) table[0][zone[i] * currencies + currency[i]] += packed(price[i]);
   for (uint32_t z = 0; z < zones; z++) {
     cell_t *to = cells + bases[z];
     if (keys->kind == BY_ZONE_CURRENCY) to += z * currencies;

@@ -89,6 +89,7 @@ cdef class Segment:
 
     cdef Places places
     cdef list chunks
+    cdef Pairs pairs            # of the sealed chunks
     cdef int64_t count
     cdef int64_t full           # bytes of the full chunks
     cdef sale_t most            # the greatest values so far
@@ -98,6 +99,7 @@ cdef class Segment:
     def __cinit__(self, Places places not None):
         self.places = places
         self.chunks = []
+        self.pairs = Pairs(PAIR_BITS)
         self.rest = b""
         self.fed = -1
         memset(&self.most, 0, sizeof(sale_t))
@@ -109,7 +111,7 @@ cdef class Segment:
     def nbytes(self):
         """Memory in use; of the last chunk, the pages that were written to."""
         cdef int64_t last = self.count % CHUNK_ROWS
-        return self.full + (last * OPEN_BYTES + 8 * PAGE_BYTES if last else 0)
+        return self.full + self.pairs.nbytes() + (last * OPEN_BYTES + 8 * PAGE_BYTES if last else 0)
 
     cdef int reserve(self, int64_t rows) except -1:
         """Chunks for so many more rows."""
@@ -131,12 +133,24 @@ cdef class Segment:
         if chunk.sales.rows == CHUNK_ROWS:
             # Without memory it stays as it is.
             try:
-                chunk = chunk.sealed()
+                chunk = self._sealed(&chunk.sales)
             except MemoryError:
                 pass
             self.chunks[number] = chunk
             self.full += chunk.size
         return 0
+
+    cdef Chunk _sealed(self, const sales_t* sales):
+        cdef sealing_t* sealing = <sealing_t*>take(sizeof(sealing_t))
+        cdef int64_t pairs = pairs_number(sales, sealing)
+        cdef Chunk chunk
+        try:
+            chunk = Chunk(pairs)
+            self.pairs = self.pairs.roomier(max(pairs, 0))
+            chunk.fill(sales, sealing, self.pairs)
+        finally:
+            free(sealing)
+        return chunk
 
     def append(self, at_s, place, machine, product, currency, price, payment):
         """Columns of n rows, all of them or none."""
@@ -228,6 +242,8 @@ cdef class Snapshot:
 
     cdef Places places
     cdef tuple chunks
+    cdef Pairs pairs
+    cdef int64_t pair_count
     cdef sales_t* parts
     cdef int64_t part_count
     cdef int64_t count
@@ -238,6 +254,8 @@ cdef class Snapshot:
         cdef Chunk chunk
         self.places = segment.places
         self.chunks = tuple(segment.chunks)
+        self.pairs = segment.pairs
+        self.pair_count = segment.pairs.count
         self.count = segment.count
         self.zones = segment.places.zone_count
         self.most = segment.most

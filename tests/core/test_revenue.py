@@ -268,10 +268,10 @@ def test_windows_and_selections() -> None:
             assert [] == cube.rows()
 
 
-def random_columns(count: int, machines: int, begin: int) -> list[Any]:
-    """Columns of sales of three days, ascending."""
+def random_columns(count: int, machines: int, begin: int, end: int) -> list[Any]:
+    """Columns of sales, ascending."""
     source = np.random.default_rng(4)
-    at: Any = np.sort(source.integers(begin, begin + 3 * DAY_S, count)).astype(np.uint32)
+    at: Any = np.sort(source.integers(begin, end, count)).astype(np.uint32)
     columns: list[Any] = [
         at,
         source.integers(0, len(PLACES), count).astype(np.uint32),
@@ -284,7 +284,8 @@ def random_columns(count: int, machines: int, begin: int) -> list[Any]:
     return columns
 
 
-# Some, few, one, none and nearly all of many; more pairs than a sealed chunk numbers; nobody's.
+# Some, few, one, none and nearly all of many; nobody's; nearly as many pairs as a sealed chunk
+# numbers, and more.
 CHOICES: list[tuple[int, list[int] | None, list[int] | None]] = [
     (90, [*range(9)], None),
     (90, [5], [1, 3]),
@@ -292,17 +293,20 @@ CHOICES: list[tuple[int, list[int] | None, list[int] | None]] = [
     (90, [], None),
     (90, [*range(90)], [*range(14)]),
     (90, [200], None),
+    (2000, [*range(0, 2000, 7)], None),
     (60_000, [*range(0, 60_000, 3)], [*range(7)]),
 ]
 
 
+# Of three days, where a clock strikes many hours in a chunk, and of one, with a day's end at most.
+@pytest.mark.parametrize(("days", "count"), [(3, 80_000), (1, 200_000)])
 @pytest.mark.parametrize(("machines", "wanted", "places"), CHOICES)
 def test_what_is_chosen_of_many(
-    machines: int, wanted: list[int] | None, places: list[int] | None
+    machines: int, wanted: list[int] | None, places: list[int] | None, days: int, count: int
 ) -> None:
     """Chosen sales amount to what they amount to alone, in full chunks and open ones."""
-    begin, count = wall_s("2026-03-27"), 80_000
-    columns = random_columns(count, machines, begin)
+    begin = wall_s("2026-03-28")
+    columns = random_columns(count, machines, begin, begin + days * DAY_S)
     order = np.random.default_rng(3).permutation(count)
     alone = np.isin(columns[2], wanted) if wanted is not None else np.ones(count, bool)
     if places is not None:
@@ -312,21 +316,36 @@ def test_what_is_chosen_of_many(
         for name, numbers in (("machines", wanted), ("places", places))
         if numbers is not None
     }
-    # Together no row may stand marked among the others; currencies alone may.
     window = {"local_from_s": begin + 3600, "local_until_s": begin + 2 * DAY_S}
-    for keys in ([*KEYS], [revenue.CURRENCY], [revenue.CURRENCY, revenue.ZONE_CURRENCY]):
-        told = []
-        for rows, chosen in [
-            (np.flatnonzero(alone), {}),
-            (np.arange(count), masks),
-            (order, masks),
-        ]:
-            cubes = [cube_of(time, key, **window) for time in ROLLED for key in keys]
-            segment = Segment(PLACES)
-            segment.append(*(column[rows] for column in columns))
-            scan([segment.snapshot()], cubes, **chosen)
-            told.append([cube.rows() for cube in cubes])
-        assert told[0] == told[1] == told[2]
+    window |= {"from_s": begin + 2 * 3600} if days == 1 else {}
+    told = []
+    for rows, chosen in [(np.flatnonzero(alone), {}), (np.arange(count), masks), (order, masks)]:
+        cubes = [cube_of(time, key, **window) for time in ROLLED for key in KEYS]
+        segment = Segment(PLACES)
+        segment.append(*(column[rows] for column in columns))
+        scan([segment.snapshot()], cubes, **chosen)
+        told.append([cube.rows() for cube in cubes])
+    assert told[0] == told[1] == told[2]
+
+
+def test_a_choice_of_an_earlier_snapshot() -> None:
+    """Machines that come later are numbered elsewhere; who looks at earlier sales misses none."""
+    begin, count = wall_s("2026-03-28"), 70_000
+    sales = random_columns(2 * count, 1000, begin, begin + DAY_S)
+    sales[2][:count] %= 5
+    segment = Segment(PLACES)
+    segment.append(*(column[:count] for column in sales))
+    before = segment.snapshot()
+    segment.append(*(column[count:] for column in sales))
+    for snapshot, rows in ((before, count), (segment.snapshot(), 2 * count)):
+        cube = cube_of(revenue.WHOLE, revenue.CURRENCY)
+        scan([snapshot], [cube], machines=b"\0\1\0\1")
+        chosen = np.isin(sales[2][:rows], [1, 3])
+        figures = [
+            (int((some >= 0).sum()), int(some.astype(np.int64).sum()))
+            for some in (sales[5][:rows][chosen & (sales[4][:rows] == key)] for key in range(3))
+        ]
+        assert figures == [row[2:] for row in cube.rows()]
 
 
 def test_blocks_outside_the_window_are_not_looked_at() -> None:

@@ -1,10 +1,10 @@
 """Counts and sums of sales by local time and key, over columns (vending-commerce.md 4.12).
 
-Sales lie in segments as columns, in any order: 17 bytes each, and in every block of 65 536 sales
-12 for each pair of place and machine. A scan accumulates one or many groupings in one pass, without
-the interpreter lock; of sales that are not selected it hardly looks at any. Figures are exact: they
-depend neither on the order of rows nor on segments or threads; a sum that int64 cannot hold is an
-OverflowError.
+Sales lie in segments as columns, in any order: 17 bytes each, nine in every block of 65 536 sales
+for each pair of place and machine, and 16 to 32 for each such pair of a segment. A scan accumulates
+one or many groupings in one pass, without the interpreter lock; it hardly looks at sales that are
+not selected. Figures are exact: they depend neither on the order of rows nor on segments or
+threads; a sum that int64 cannot hold is an OverflowError.
 
 Time is whole epoch seconds (floor) of 1970 to 2106. Local times are wall-clock seconds: seconds
 since 1970-01-01 00:00 by the clock on the wall, `at_s + offset`, each place by its own zone. All
