@@ -1,13 +1,13 @@
 """The product over HTTP beside a no-op on the same lane: one worker, 64 keep-alive connections.
 
 Ratios are shares: what is left of the lane's throughput once the desk decides, commits and answers.
-Server, load generator and PostgreSQL are processes of their own on the same cores. Many short turns
-instead of a few long ones: the machine's own pace changes within seconds, and a turn is compared
-with the no-op's beside it.
+Server, load generator and PostgreSQL are processes of their own; the worker has a core to itself
+and the two others share the rest, for the no-op as for the product. Every third round is measured
+once more with nobody bound to a core. Many short turns instead of a few long ones: the machine's
+own pace changes within seconds, and a turn is compared with the no-op's beside it.
 """
 
 import contextlib
-import itertools
 import os
 import secrets
 import statistics
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks import cores
 from benchmarks.fleet import Fleet
 from benchmarks.http_client import Job
 from benchmarks.loop import Measured
@@ -30,6 +31,8 @@ from farebox.storage.pool import open_pool
 
 ROOT = Path(__file__).parents[1]
 HOT = 5
+# Every so many rounds one is repeated with nobody bound to a core.
+UNBOUND = 3
 PATH = "/vending/voucher/{code}/"
 REDEEM = '{"deviceId":"gw-0080","order":{"id":"{order}","amount":250}}'
 VALIDATE = '{"deviceId":"gw-0080"}'
@@ -47,13 +50,24 @@ FULL = Plan(seconds=1.0, rounds=15, warm_s=0.25)
 QUICK = Plan(seconds=1.0, rounds=1, warm_s=0.5)
 
 
+class Worker(msgspec.Struct, frozen=True):
+    """A running worker: where it listens and which process it is."""
+
+    port: int
+    process: int
+
+
 class Site(msgspec.Struct, frozen=True):
     """Two running workers and who may call them."""
 
-    product: int
-    noop: int
+    product: Worker
+    noop: Worker
     authorization: str
     vouchers: int
+
+    def worker(self, job: Job) -> int:
+        """The process that a job measures."""
+        return (self.product if job.port == self.product.port else self.noop).process
 
     def jobs(self, plan: Plan) -> dict[str, Job]:
         """What is measured, by name; beside each share stands the no-op of its kind."""
@@ -66,13 +80,13 @@ class Site(msgspec.Struct, frozen=True):
             )  # fmt: skip
 
         redeemed, valid = '"redeemed":true', '"valid":true'
-        typed = job(self.noop, "redeem", REDEEM, redeemed)
+        typed = job(self.noop.port, "redeem", REDEEM, redeemed)
         return {
-            "http.redeem": job(self.product, "redeem", REDEEM, redeemed),
-            "noop": job(self.noop, "redeem", REDEEM, redeemed),
-            "http.redeem_hot": job(self.product, "redeem", REDEEM, redeemed, HOT),
-            "noop_validate": job(self.noop, "validate", VALIDATE, redeemed),
-            "http.validate": job(self.product, "validate", VALIDATE, valid),
+            "http.redeem": job(self.product.port, "redeem", REDEEM, redeemed),
+            "noop": job(self.noop.port, "redeem", REDEEM, redeemed),
+            "http.redeem_hot": job(self.product.port, "redeem", REDEEM, redeemed, HOT),
+            "noop_validate": job(self.noop.port, "validate", VALIDATE, redeemed),
+            "http.validate": job(self.product.port, "validate", VALIDATE, valid),
             "typed": msgspec.structs.replace(typed, path="/typed/{code}/redeem"),
         }
 
@@ -98,7 +112,7 @@ async def _token(dsn: str, secret: str, clock: Callable[[], int]) -> str:
 
 
 @contextlib.contextmanager
-def _worker(fleet: Fleet, secret: str, kind: str) -> Iterator[int]:
+def _worker(fleet: Fleet, secret: str, kind: str) -> Iterator[Worker]:
     command = [sys.executable, "-m", "benchmarks.http_server"]
     command += [fleet.dsn, str(fleet.data_dir.parent), secret, kind]
     said = fleet.data_dir.parent / f"{kind}.log"
@@ -114,7 +128,7 @@ def _worker(fleet: Fleet, secret: str, kind: str) -> Iterator[int]:
                 break
         else:
             raise RuntimeError(f"the {kind} worker did not start: {said.read_text()[-2000:]}")
-        yield int(line)
+        yield Worker(int(line), process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -148,25 +162,37 @@ def drive(job: Job) -> Measured:
 def measure(site: Site, plan: Plan, progress: Callable[[str], None]) -> dict[str, Metric]:
     """`http.redeem`, `http.redeem_hot` and `http.validate`."""
     jobs = site.jobs(plan)
-    runs: dict[str, list[Measured]] = {name: [] for name in jobs}
+    bound: dict[str, list[Measured]] = {name: [] for name in jobs}
+    unbound: dict[str, list[Measured]] = {name: [] for name in jobs}
     for number in range(plan.rounds):
         # Every other round backwards, so that nobody always follows the same neighbour.
         for name in list(jobs) if number % 2 == 0 else reversed(list(jobs)):
             progress(name)
-            runs[name].append(drive(jobs[name]))
-    typed = statistics.median(run.per_second for run in runs["typed"])
+            with cores.of_its_own(site.worker(jobs[name])):
+                bound[name].append(drive(jobs[name]))
+            if number % UNBOUND == 0:
+                unbound[name].append(drive(jobs[name]))
     pairs = {"http.redeem": "noop", "http.redeem_hot": "noop", "http.validate": "noop_validate"}
-    return {name: _metric(runs[name], runs[noop], typed) for name, noop in pairs.items()}
+    typed = statistics.median(run.per_second for run in bound["typed"])
+    return {
+        name: _metric(bound[name], bound[noop], typed, _share(unbound[name], unbound[noop]))
+        for name, noop in pairs.items()
+    }
 
 
-def _metric(runs: list[Measured], noops: list[Measured], typed: float) -> Metric:
-    shares = [a.per_second / b.per_second for a, b in itertools.zip_longest(runs, noops)]
+def _share(runs: list[Measured], noops: list[Measured]) -> float:
+    """The middle one of the turns' shares of the no-op's turn beside each."""
+    pairs = zip(runs, noops, strict=True)
+    return round(statistics.median(a.per_second / b.per_second for a, b in pairs), 2)
+
+
+def _metric(runs: list[Measured], noops: list[Measured], typed: float, unbound: float) -> Metric:
     middle = statistics.median
     return Metric(
         value=round(middle(run.per_second for run in runs)),
         unit="requests/s",
         baseline="a desk that does nothing behind the same lane",
-        ratio=round(middle(shares), 2),
+        ratio=_share(runs, noops),
         p50_ms=round(middle(run.p50_ms for run in runs), 2),
         p99_ms=round(middle(run.p99_ms for run in runs), 2),
         failed=sum(run.failed for run in runs),
@@ -174,5 +200,6 @@ def _metric(runs: list[Measured], noops: list[Measured], typed: float) -> Metric
         beside={
             "noop": round(middle(run.per_second for run in noops)),
             "typed_noop": round(typed),
+            "share_with_nobody_bound_to_a_core": unbound,
         },
     )

@@ -4,7 +4,7 @@ All candidates of a code are read together with the policy revisions of their ca
 decision never mixes two states. It decides nothing and writes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -23,24 +23,27 @@ class Reader:
         self._ledger = ledger
         self._shelf = shelf
 
-    def wanted(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
-        """(codes to read, held codes to compare); calls whose code is held get their candidates.
+    def wanted(self, calls: Sequence[Call]) -> tuple[set[str], dict[str, tuple[int, ...]]]:
+        """(codes to read, candidates to compare by code); calls get those that they may mean.
 
         A redeem's copy is compared in its commit; a validation has none, so its copy is compared
         beforehand. An unknown code is always asked of the database, never answered from memory.
         """
         missing: set[str] = set()
-        looked_at: set[str] = set()
-        in_scope = self._shelf.in_scope
+        looked_at: dict[str, tuple[int, ...]] = {}
+        shelf = self._shelf
         for call in calls:
-            call.slots = in_scope(call)
+            candidates = shelf.candidates(call.code_key)
+            call.slots = shelf.meant(call, candidates)
             if not call.slots:
                 missing.add(call.code_key)
             elif call.op == VALIDATE:
-                looked_at.add(call.code_key)
-        return missing, looked_at - missing
+                looked_at[call.code_key] = candidates
+        return missing, looked_at
 
-    async def hold(self, calls: Sequence[Call], missing: set[str], looked_at: set[str]) -> None:
+    async def hold(
+        self, calls: Sequence[Call], missing: set[str], looked_at: Mapping[str, tuple[int, ...]]
+    ) -> None:
         """Reads what is missing or has moved on; every call has its candidates afterwards."""
         if looked_at:
             missing = missing | await self._moved_on(looked_at)
@@ -79,10 +82,9 @@ class Reader:
                 return
         raise NotWrittenError("campaigns keep changing")
 
-    async def _moved_on(self, code_keys: Iterable[str]) -> set[str]:
+    async def _moved_on(self, slots: Mapping[str, tuple[int, ...]]) -> set[str]:
         """Those held codes whose candidates, versions or policies are no longer what we hold."""
         shelf, book = self._shelf, self._shelf.book
-        slots = {key: shelf.candidates(key) for key in code_keys}
         vouchers: dict[int, int] = {}
         campaigns: dict[int, int] = {}
         for slot in chain.from_iterable(slots.values()):

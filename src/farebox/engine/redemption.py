@@ -42,7 +42,7 @@ CALLS_MAX = 1024
 # decisions on the others run side by side.
 HALVES_MIN = 32
 # Calls are decided ahead of their commit by so many at least.
-AHEAD_MIN = 8
+AHEAD_MIN = 16
 WAITING_MAX = 20_000
 RECENT_MAX = 65_536
 # A batch needs at most one id a call; this many more are kept for the next.

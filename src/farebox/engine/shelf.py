@@ -84,13 +84,17 @@ class Shelf:
         Stale ones stay until they are read anew: a commit in flight may still name their slots.
         """
         slots = self.book.find(code_key)
-        if any(self.terms[slot].campaign.stale for slot in slots):
-            return ()
+        for slot in slots:
+            if self.terms[slot].campaign.stale:
+                return ()
         return slots
 
     def in_scope(self, call: Call) -> tuple[int, ...]:
         """The candidates that this call may mean (vending-commerce.md 4.7)."""
-        slots = self.candidates(call.code_key)
+        return self.meant(call, self.candidates(call.code_key))
+
+    def meant(self, call: Call, slots: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of a code's candidates that this call may mean."""
         scope = call.facts.scope
         if len(slots) == 1 and call.campaign is None and call.voucher_id is None:
             return slots if self.terms[slots[0]].campaign.owner in scope else ()
