@@ -39,7 +39,7 @@ class Report(msgspec.Struct):
 
 
 CAVEATS = (
-    "Load generator, server and PostgreSQL share this machine's cores; for http.* the worker has one.",
+    "Load generator, server and PostgreSQL share the cores; in http.* the worker has its own.",
     "Figures of separate runs differ by tens of percent; ratios within one run mean something.",
     "Baselines check less than Farebox: no device, place, product or campaign rules, no calendar.",
 )
