@@ -1,7 +1,7 @@
 """Lists, reads and writes the rows of a declared resource; the closed set of verbs.
 
 A row outside the caller's scope does not exist here. Writes run in the transaction of who calls and
-tell the resource's channels; broken unique and foreign keys are spelled as domain errors.
+tell the resource's channels; broken keys and nulls where none may be are spelled as domain errors.
 """
 
 from collections import defaultdict
@@ -233,7 +233,7 @@ async def _notify(connection: Connection, resource: Resource) -> None:
 
 @asynccontextmanager
 async def _refusals(resource: Resource, *, deleting: bool = False) -> AsyncIterator[None]:
-    """Spell a broken unique or foreign key as what the caller did wrong."""
+    """Spell a broken key, or a null where none may be, as what the caller did wrong."""
     try:
         yield
     except Exception as error:
@@ -241,6 +241,11 @@ async def _refusals(resource: Resource, *, deleting: bool = False) -> AsyncItera
         if state == "23505" and name in resource.unique:
             reason, field = "is already taken", resource.unique[name]
             raise ConflictError(f"{field} {reason}", "duplicate", {field: reason}) from error
+        if state == "23502":
+            column = getattr(error, "column_name", "")
+            field = next((one.name for one in resource.fields if one.stored == column), column)
+            reason = "is required"
+            raise InvalidError(f"{field} {reason}", fields={field: reason}) from error
         if state != "23503":
             raise
         if not deleting:

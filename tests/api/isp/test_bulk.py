@@ -117,6 +117,9 @@ def test_faults_take_their_batch_back(
             told = await take(provider, "users", moved, NDJSON)
             assert (0, 0, 0, [1]) == counts(told)
             assert "groupId" in told["errors"][0]["error"]
+            gone = '{"name": "25 Mbps", "upKbps": null}'
+            told = await take(provider, "bandwidth_templates", gone, NDJSON)
+            assert [{"line": 1, "error": "upKbps is required"}] == told["errors"]
 
     loop.run(play())
 

@@ -1,6 +1,8 @@
 """What operators provision: every kind of row, secrets, statuses, and who may not."""
 
 import asyncio
+import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -32,6 +34,14 @@ NOUNS: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str], ..
      {"name": "New", "expirationTime": None}, {"username": "ravi", "groupId": 5},
      "duplicate_name"),
 )  # fmt: skip
+
+# What a row of each noun always has.
+KEPT = {
+    "bandwidth_templates": {"name", "upKbps", "downKbps"}, "profiles": {"name", "policy"},
+    "groups": {"name", "profileId"}, "admins": {"username"}, "nas": {"ip", "secret"},
+    "radius_servers": {"host", "secret"}, "tickets": {"userId"},
+    "users": {"username", "activationTime"},
+}  # fmt: skip
 
 
 def test_every_noun(provider: Provider, loop: asyncio.Runner) -> None:
@@ -69,6 +79,28 @@ def test_every_noun(provider: Provider, loop: asyncio.Runner) -> None:
     loop.run(play())
 
 
+def test_what_every_row_has_stays(provider: Provider, loop: asyncio.Runner) -> None:
+    """Null takes away what may be missing, and is refused for what a row cannot be made without."""
+
+    async def play() -> None:
+        for noun, new, *_ in NOUNS:
+            async with provider.fresh():
+                made = await provider.call("POST", f"{ADMIN}/{noun}", json=new, cred="t-root")
+                row = made.json()["data"]
+                refused = set()
+                for name in {**row, **new}:
+                    path = f"{ADMIN}/{noun}/{row['id']}"
+                    told = await provider.call("PATCH", path, json={name: None}, cred="t-root")
+                    if told.status_code != 200:
+                        assert told.json()["error"] in ("missing_argument", "invalid_argument"), (
+                            name
+                        )
+                        refused.add(name)
+                assert KEPT[noun] == refused
+
+    loop.run(play())
+
+
 def _error(told: tuple[int, Any]) -> tuple[int, str]:
     return told[0], told[1]["error"]
 
@@ -96,6 +128,32 @@ def test_a_subscriber_from_nothing(provider: Provider, loop: asyncio.Runner) -> 
             assert number == found["success"]
             counts = (await provider.get("get_users_count"))["message"]
             assert (9, 6) == (counts["total"], counts["active"])
+
+    loop.run(play())
+
+
+def test_clocks_on_the_wall(provider: Provider, loop: asyncio.Runner) -> None:
+    """A time without an offset is one of the subscriber's own zone, else of the account's."""
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "2027-03-01T00:00:00+05:30"),
+        ({"timezone": "America/New_York"}, "2027-03-01T00:00:00-05:00"),
+        ({}, "2027-03-01T00:00:00-05:00"),
+        ({"timezone": None}, "2027-03-01T00:00:00+05:30"),
+    )
+
+    async def play() -> None:
+        async with provider.fresh():
+            for more, expected in cases:
+                body = {**more, "expirationTime": "2027-03-01 00:00:00"}
+                told = await provider.call("PATCH", f"{ADMIN}/users/1", json=body, cred="t-root")
+                shown = datetime.fromisoformat(told.json()["data"]["expirationTime"])
+                assert datetime.fromisoformat(expected) == shown, more
+                line = json.dumps({"username": "testuser", "expirationTime": "2027-03-01 00:00:00"})
+                answer = await provider.call(
+                    "POST", f"{ADMIN}/import/users", content=line.encode(), cred="t-root",
+                    headers={"Content-Type": "application/x-ndjson"},
+                )  # fmt: skip
+                assert 1 == answer.json()["data"]["unchanged"], more
 
     loop.run(play())
 

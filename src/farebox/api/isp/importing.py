@@ -15,7 +15,7 @@ import msgspec
 from farebox.api.isp.arguments import fold, read_all
 from farebox.api.isp.dialect import Call
 from farebox.api.isp.kinds import text
-from farebox.api.isp.owned import taken, view_of
+from farebox.api.isp.owned import clock_of, said, taken, view_of
 from farebox.api.isp.tables import BATCH, Line
 from farebox.domain import wall_clocks
 from farebox.domain.errors import DomainError, InvalidError
@@ -168,12 +168,11 @@ class Importer:
     def _changes(self, given: dict[str, Any], current: Any) -> dict[str, Any]:
         """What a line says of a known row."""
         self._check(given, current)
-        values = read_all(self._takes[1], given)
-        return {name: value for name, value in values.items() if fold(name) in given}
+        return said(self._resource, read_all(self._takes[1], given), given)
 
     def _says(self, values: Mapping[str, Any], current: Any) -> bool:
         """Whether a row is seen, without asking, to be what a line wants it to be."""
-        zone = values.get("timezone") or self._call.account.time_zone
+        zone = clock_of(values, current, self._call.account.time_zone)
 
         def is_shown(name: str, value: Any) -> bool:
             shown, kind = getattr(current, name), self._resource.by_name[name].type

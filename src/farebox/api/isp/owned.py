@@ -138,11 +138,9 @@ class Owned:
         key: int | None,
     ) -> Answer:  # fmt: skip
         async def run(call: Call) -> Answer:
-            values = {
-                argument.name: call[argument.name]
-                for argument in takes
-                if key is None or fold(argument.name) in call.given
-            }
+            values = {argument.name: call[argument.name] for argument in takes}
+            if key is not None:
+                values = said(resource, values, call.given)
             async with transaction(self._services.pool) as connection:
                 given = (values, view_of(call), self._catalogue)
                 try:
@@ -213,6 +211,23 @@ def taken(resource: Resource, at: int) -> tuple[Argument, ...]:
         for field in resource.fields
         if field.write[at] in "RO"
     )
+
+
+def said(
+    resource: Resource, values: Mapping[str, Any], given: Mapping[str, object]
+) -> dict[str, Any]:
+    """What a change says of a row; InvalidError where it takes away what every row has."""
+    told = {name: value for name, value in values.items() if fold(name) in given}
+    for name, value in told.items():
+        if value is None and resource.by_name[name].write[0] == "R":
+            raise InvalidError(f"{name} is required", "missing_argument")
+    return told
+
+
+def clock_of(values: Mapping[str, Any], current: Any, zone: str) -> str:
+    """The zone of wall clocks in a row's values: its own as it will be, else the account's."""
+    own = values["timezone"] if "timezone" in values else getattr(current, "timezone", None)
+    return str(own or zone)
 
 
 def _where(resource: Resource) -> tuple[Argument, ...]:

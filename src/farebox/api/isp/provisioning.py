@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from farebox.api.isp import bulk
 from farebox.api.isp.arguments import fold, read_all
 from farebox.api.isp.overrides import BANDWIDTH, policy_from, policy_told
-from farebox.api.isp.owned import COUNTS, Owned
+from farebox.api.isp.owned import COUNTS, Owned, clock_of
 from farebox.api.services import Services
 from farebox.domain import cycles, wall_clocks
 from farebox.domain.errors import InvalidError
@@ -160,8 +160,8 @@ TICKET: Final = Resource(
 
 async def _subscriber(write: Write) -> None:
     """Times are made instants; before an input of the quota changes, it is settled."""
-    where = write.values.get("timezone") or write.view.value("zone")
-    zone_name = zone(str(where)).key
+    where = clock_of(write.values, write.current, str(write.view.value("zone")))
+    zone_name = zone(where).key
     for name in ("expirationTime", "activationTime"):
         moment = write.values.get(name)
         if moment is not None:
