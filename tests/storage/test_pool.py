@@ -1,10 +1,12 @@
 """Connections, transactions and the errors that say "not now"."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from farebox.domain.errors import UnavailableError
-from farebox.storage.pool import Pool, open_pool, transaction
+from farebox.storage.pool import Pool, open_pool, storage_errors, transaction
 
 
 async def run(pool: Pool, *statements: str) -> None:
@@ -53,6 +55,18 @@ async def test_a_cut_connection_is_unavailable(pool: Pool) -> None:
     """A backend that ends in the middle of a transaction is storage_unavailable."""
     with pytest.raises(UnavailableError) as refused:
         await run(pool, "select pg_terminate_backend(pg_backend_pid())")
+    assert refused.value.code == "storage_unavailable"
+
+
+async def test_a_connection_that_is_cut_while_it_rests_is_unavailable(pool: Pool) -> None:
+    """Whoever holds a connection that was lost meanwhile hears storage_unavailable."""
+    with pytest.raises(UnavailableError) as refused:
+        async with storage_errors(), pool.acquire() as connection:
+            backend = await connection.fetchval("select pg_backend_pid()")
+            await pool.execute("select pg_terminate_backend($1, 5000)", backend)
+            while True:
+                await asyncio.sleep(0.01)
+                await connection.fetchval("select 1")
     assert refused.value.code == "storage_unavailable"
 
 

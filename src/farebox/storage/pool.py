@@ -109,5 +109,9 @@ def as_unavailable(error: BaseException) -> UnavailableError | None:
 
 
 def _is_closed(error: BaseException) -> bool:
-    # The driver uses InterfaceError for wrong arguments too, and those are defects.
-    return isinstance(error, asyncpg.InterfaceError) and "is clos" in str(error)
+    # The driver uses InterfaceError for wrong arguments too, and those are defects. A connection
+    # that is lost while nobody uses it goes back to its pool under the hands of whoever has it.
+    said = str(error)
+    return isinstance(error, asyncpg.InterfaceError) and (
+        "is clos" in said or "released back to the pool" in said
+    )
