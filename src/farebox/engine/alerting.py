@@ -26,7 +26,7 @@ SWEEP_S: Final = 300.0
 STRETCH: Final = 10_000
 LOT: Final = 500
 # A sweep tells so many; the others wait for the next one, so that other chores need not wait long.
-TOLD_MAX: Final = 2_000
+TOLD_MAX: Final = 1_000
 # What is the matter with one subscriber alone.
 _HIS_OWN: Final = ("user_not_found", "secrets_unavailable")
 _WORDINGS: Final = {
