@@ -60,13 +60,17 @@ async def test_a_cut_connection_is_unavailable(pool: Pool) -> None:
 
 async def test_a_connection_that_is_cut_while_it_rests_is_unavailable(pool: Pool) -> None:
     """Whoever holds a connection that was lost meanwhile hears storage_unavailable."""
-    with pytest.raises(UnavailableError) as refused:
+
+    async def rest() -> None:
         async with storage_errors(), pool.acquire() as connection:
             backend = await connection.fetchval("select pg_backend_pid()")
             await pool.execute("select pg_terminate_backend($1, 5000)", backend)
             while True:
                 await asyncio.sleep(0.01)
                 await connection.fetchval("select 1")
+
+    with pytest.raises(UnavailableError) as refused:
+        await rest()
     assert refused.value.code == "storage_unavailable"
 
 
