@@ -15,6 +15,7 @@ cdef extern from "sales.h" nogil:
     enum:
         CHUNK_ROWS
         PACKED_CELLS
+        PACKED_ROWS
         BLOCK_ROWS
         BY_CURRENCY
         BY_ZONE_CURRENCY
@@ -63,9 +64,11 @@ cdef extern from "sales.h" nogil:
         int64_t until
     void add_by_zone(cell_t*, const sales_t*, const keys_t*, const uint32_t*, int64_t, int64_t)
     void add_by_row(cell_t*, const sales_t*, const keys_t*, const uint32_t*, int64_t, int64_t)
-    void add_packed(
-        cell_t*, const sales_t*, const keys_t*, const uint32_t*, uint32_t, int64_t, int64_t
-    )
+    ctypedef struct packed_t:
+        pass
+    void clear_packed(packed_t*, uint32_t)
+    void add_packed(packed_t*, const sales_t*, const keys_t*, int64_t, int64_t)
+    void land_packed(packed_t*, const keys_t*, int64_t, uint32_t, cell_t*)
     void base_rows(
         uint32_t*, const uint32_t*, const uint8_t*, int64_t, const wall_t*, const frame_t*, int64_t
     )
@@ -158,29 +161,37 @@ cdef inline bint packs(const cube_t* cube) noexcept nogil:
 cdef inline void add_ascending(
     const cube_t* cube, const zone_t* zones, const sales_t* sales, cell_t* cells
 ) noexcept nogil:
-    """Run by run."""
+    """Run by run. A zone's packed figures land in their cells when its base changes."""
+    cdef packed_t packed
     cdef uint32_t[ZONES] bases
     cdef int64_t[ZONES] until
     cdef int64_t row = first_row(sales, 0, cube.earliest_s)
     cdef int64_t end = first_row(sales, row, cube.latest_s)
-    # Runs of fewer rows are not worth it.
-    cdef int64_t few = 2 * cube.zones * cube.keys.currencies
+    cdef bint packing = packs(cube)
     cdef int64_t zone, instant, strike, following
     for zone in range(cube.zones):
         until[zone] = -1
+    if packing:
+        clear_packed(&packed, <uint32_t>(cube.zones * cube.keys.currencies))
     while row < end:
         instant = sales.at[row]
         strike = cube.latest_s
         for zone in range(cube.zones):
             if until[zone] <= instant:
+                if packing and until[zone] >= 0:
+                    land_packed(&packed, &cube.keys, zone, bases[zone], cells)
                 until[zone] = next_strike(cube, &zones[zone], zone, instant, &bases[zone])
             strike = min(strike, until[zone])
         following = min(first_row(sales, row, strike), end)
-        if packs(cube) and following - row > few:
-            add_packed(cells, sales, &cube.keys, bases, <uint32_t>cube.zones, row, following)
+        if packing and following - row >= PACKED_ROWS:
+            add_packed(&packed, sales, &cube.keys, row, following)
         else:
             add_by_zone(cells, sales, &cube.keys, bases, row, following)
         row = following
+    if packing:
+        for zone in range(cube.zones):
+            if until[zone] >= 0:
+                land_packed(&packed, &cube.keys, zone, bases[zone], cells)
 
 
 cdef inline bint narrow(const cube_t* cube) noexcept nogil:

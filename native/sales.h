@@ -14,8 +14,8 @@
 
 #include "loops.h"
 
-/* Rows of a chunk. A packed figure has 16 bits for its count and 48 for its sum, which hold a
- * quarter of so many rows at any price. */
+/* Rows of a chunk. A packed figure has 16 bits for its count and 48 for its sum, which hold nearly
+ * so many rows at any price; of four tables none takes much more than a quarter. */
 enum { CHUNK_ROWS = 65536, PACKED_CELLS = 512, PACKED_ROWS = 64, BLOCK_ROWS = 1024 };
 
 typedef struct {
@@ -134,19 +134,26 @@ FAREBOX_INLINE uint64_t packed(int32_t price) {
   return (uint64_t)(int64_t)price + ((uint64_t)(price >= 0) << 48);
 }
 
-/* The same as add_by_zone for keys that are currencies, where zones times currencies are few. Cells
- * and packed figures of a few rows are worked out side by side; then each row is one addition of
- * eight bytes, into four tables in turn, so that none waits for the one before. */
-FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const keys_t *keys,
-                                      const uint32_t *bases, uint32_t zones, int64_t from,
-                                      int64_t until) {
-  uint64_t table[4][PACKED_CELLS], figure[PACKED_ROWS];
+/* Packed figures by zone and currency, four of each. */
+typedef struct {
+  uint64_t figure[4][PACKED_CELLS];
+} packed_t;
+
+static inline void clear_packed(packed_t *to, uint32_t cells) {
+  for (int t = 0; t < 4; t++) memset(to->figure[t], 0, cells * sizeof(uint64_t));
+}
+
+/* Rows [from, until) for keys that are currencies, where zones times currencies are few. Cells and
+ * figures of some rows are worked out side by side; then each row is one addition of eight bytes,
+ * into four tables in turn, so that none waits for the one before. */
+FAREBOX_CLONES static void add_packed(packed_t *to, const sales_t *sales, const keys_t *keys,
+                                      int64_t from, int64_t until) {
+  uint64_t figure[PACKED_ROWS];
   uint16_t cell[PACKED_ROWS];
   const uint32_t currencies = keys->currencies;
   const uint8_t *zone = sales->zone, *currency = sales->currency;
   const int32_t *price = sales->price;
   int64_t i = from;
-  for (int t = 0; t < 4; t++) memset(table[t], 0, zones * currencies * sizeof(uint64_t));
   for (; i + PACKED_ROWS <= until; i += PACKED_ROWS) {
     FAREBOX_APART
     for (int k = 0; k < PACKED_ROWS; k++)
@@ -154,24 +161,28 @@ FAREBOX_CLONES static void add_packed(cell_t *cells, const sales_t *sales, const
     FAREBOX_APART
     for (int k = 0; k < PACKED_ROWS; k++) figure[k] = packed(price[i + k]);
     for (int k = 0; k < PACKED_ROWS; k += 4) {
-      table[0][cell[k]] += figure[k];
-      table[1][cell[k + 1]] += figure[k + 1];
-      table[2][cell[k + 2]] += figure[k + 2];
-      table[3][cell[k + 3]] += figure[k + 3];
+      to->figure[0][cell[k]] += figure[k];
+      to->figure[1][cell[k + 1]] += figure[k + 1];
+      to->figure[2][cell[k + 2]] += figure[k + 2];
+      to->figure[3][cell[k + 3]] += figure[k + 3];
     }
   }
-  for (; i < until; i++) table[0][zone[i] * currencies + currency[i]] += packed(price[i]);
-  for (uint32_t z = 0; z < zones; z++) {
-    cell_t *to = cells + bases[z];
-    if (keys->kind == BY_ZONE_CURRENCY) to += z * currencies;
-    for (uint32_t c = 0; c < currencies; c++)
-      for (int t = 0; t < 4; t++) {
-        uint64_t both = table[t][z * currencies + c];
-        int64_t sum = (int64_t)(both << 16) >> 16;
-        to[c].sum += sum;
-        to[c].count += (int64_t)((both - (uint64_t)sum) >> 48);
-      }
-  }
+  for (; i < until; i++) to->figure[i & 3][zone[i] * currencies + currency[i]] += packed(price[i]);
+}
+
+/* What a zone's rows amount to goes to the cells behind a base, and is nothing from then on. */
+static inline void land_packed(packed_t *from, const keys_t *keys, int64_t zone, uint32_t base,
+                               cell_t *cells) {
+  const uint64_t first = (uint64_t)zone * keys->currencies;
+  cell_t *to = cells + base + (keys->kind == BY_ZONE_CURRENCY ? first : 0);
+  for (uint32_t c = 0; c < keys->currencies; c++)
+    for (int t = 0; t < 4; t++) {
+      const uint64_t both = from->figure[t][first + c];
+      const int64_t sum = (int64_t)(both << 16) >> 16;
+      to[c].sum += sum;
+      to[c].count += (int64_t)((both - (uint64_t)sum) >> 48);
+      from->figure[t][first + c] = 0;
+    }
 }
 
 /* The bases of rows in any order. */
