@@ -190,6 +190,17 @@ async def test_a_server_where_none_may_be(server: Server, kind: str, clock: Sett
     assert "<farebox-17@vend.example>" == message["Message-ID"]
 
 
+@pytest.mark.parametrize("kind", ["plain"], indirect=True)
+@pytest.mark.parametrize("to", ["a@example.", "@", "a@b@c", "<>", ","])
+async def test_what_is_no_address_is_hopeless(
+    server: Server, kind: str, clock: SettableClock, to: str
+) -> None:
+    """No further attempt makes an address of it, whoever notices."""
+    with pytest.raises(InvalidError):
+        await mailer(server, kind, clock).send(to, "s", "t")
+    assert server.box.messages == []
+
+
 @pytest.mark.parametrize(
     ("to", "subject"),
     [("a@example.com\r\nBcc: all@example.com", "s"), ("a@example.com", "s\r\nBcc: x@example.com")],

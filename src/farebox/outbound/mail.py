@@ -85,6 +85,8 @@ class Mailer:
             raise _refusal("refuses the message", error.code, error.message) from error
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             raise UnavailableError(f"The mail was not taken: {error}") from error
+        except ValueError as error:
+            raise InvalidError(f"{to} is no address to send to: {error}") from error
 
     async def deliver(self, payload: Mapping[str, Any], _attempt: int) -> None:
         """Run a job of the kind `mail`: to, subject, text, and html if wanted."""
