@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from farebox.domain.errors import UnauthorizedError, UnavailableError
 from farebox.domain.records import Event, Log, Payment, Record, Sale, fingerprint
 from farebox.engine.access import Principal
 from farebox.engine.ingestion import Batch, Ingestion, Result
+from farebox.engine.making_way import Readers
 from farebox.storage.partitions import make_ahead
 from farebox.storage.pool import Pool
 from tests.clocks import SettableClock
@@ -308,7 +310,8 @@ async def test_too_many_batches_are_told_to_come_again(ingestion: Ingestion, poo
 @pytest.mark.parametrize(("is_read", "most"), [(True, 1), (False, 3)])
 async def test_batches_make_way_for_readers(pool: Pool, is_read: bool, most: int) -> None:
     """While somebody reads, batches are stored one after the other."""
-    ingestion = Ingestion(pool, SettableClock(), is_read=lambda: is_read)
+    readers = Readers()
+    ingestion = Ingestion(pool, SettableClock(), readers=readers)
     under_way: list[int] = []
     counts: list[int] = []
 
@@ -319,8 +322,19 @@ async def test_batches_make_way_for_readers(pool: Pool, is_read: bool, most: int
             await asyncio.sleep(0.01)
             under_way.remove(number)
 
-    await asyncio.gather(*(stay(number) for number in range(3)))
+    with readers.reading() if is_read else nullcontext():
+        await asyncio.gather(*(stay(number) for number in range(3)))
     assert most == max(counts)
+
+
+async def test_readers_hold_up_no_batch_for_ever(ingestion: Ingestion, pool: Pool) -> None:
+    """A batch waits for readers between its steps and is stored while they still read."""
+    readers = Readers()
+    polite = Ingestion(pool, SettableClock(), readers=readers)
+    assert 1 == (await send(ingestion, [sale(3)])).accepted
+    with readers.reading():
+        assert 2 == (await send(polite, [sale(1), sale(2)])).accepted
+    await check(pool, [sale(1), sale(2), sale(3)])
 
 
 async def test_a_device_that_was_removed(ingestion: Ingestion, pool: Pool) -> None:

@@ -37,8 +37,6 @@ async def test_equal_questions_share_the_next_answer() -> None:
     assert [1] * 8 == await asyncio.gather(*others)
     assert 2 == counted.answers
     assert ({}, {}) == (shared._running, shared._next)
-    assert shared.is_asked()
-    assert not SharedAnswers().is_asked()
 
 
 async def test_different_questions_do_not_wait_for_each_other() -> None:

@@ -20,6 +20,7 @@ from farebox.engine.guessers import Guessers
 from farebox.engine.ingestion import Ingestion
 from farebox.engine.integrations import FORGET_S, PURPOSE, Deliveries
 from farebox.engine.issuance import Issuance
+from farebox.engine.making_way import Readers
 from farebox.engine.network_keys import PURPOSE as NETWORK
 from farebox.engine.network_keys import NetworkKeys
 from farebox.engine.people import RESETS, SIGN_INS, People, Policy
@@ -30,7 +31,6 @@ from farebox.engine.revenue import Revenue
 from farebox.engine.revenue_columns import Columns
 from farebox.engine.revenue_months import CLEAR_S
 from farebox.engine.sealing import Sealer
-from farebox.engine.shared_answers import SharedAnswers
 from farebox.engine.sheets import Sheets
 from farebox.engine.shifts import Shifts
 from farebox.engine.vouchers import Vouchers
@@ -53,13 +53,13 @@ _log = structlog.get_logger("farebox")
 
 async def compose(ground: Ground) -> Part:
     """All slots of the family, and its work beside the requests."""
-    shared = SharedAnswers()
+    readers = Readers()
     return Part.joined(
         (
             _people(ground),
             await _vouchers(ground),
-            _machines(ground, shared),
-            _sales(ground, shared),
+            _machines(ground, readers),
+            _sales(ground, readers),
             _mail(ground),
         )
     )
@@ -128,7 +128,7 @@ async def _vouchers(ground: Ground) -> Part:
     )
 
 
-def _machines(ground: Ground, shared: SharedAnswers) -> Part:
+def _machines(ground: Ground, readers: Readers) -> Part:
     settings, pool, clock = ground.settings, ground.pool, ground.clock
     watching = Watching(pool, clock)
     presence = Presence(
@@ -137,7 +137,7 @@ def _machines(ground: Ground, shared: SharedAnswers) -> Part:
         offline_after_ms=settings.offline_after_s * 1000,
         touched=watching.touch,
     )
-    ingestion = Ingestion(pool, clock, touched=watching.touch, is_read=shared.is_asked)
+    ingestion = Ingestion(pool, clock, touched=watching.touch, readers=readers)
     ground.metrics.read_each(
         "farebox_ingest_records", "Records that devices reported", ("stream", "outcome"),
         ingestion.told.items,
@@ -172,7 +172,7 @@ def _machines(ground: Ground, shared: SharedAnswers) -> Part:
     )
 
 
-def _sales(ground: Ground, shared: SharedAnswers) -> Part:
+def _sales(ground: Ground, readers: Readers) -> Part:
     settings = ground.settings
     threads = min(4, os.cpu_count() or 1)
     columns = Columns(ground.pool, bytes_max=settings.revenue_memory, threads=threads)
@@ -188,8 +188,9 @@ def _sales(ground: Ground, shared: SharedAnswers) -> Part:
         "farebox_sales_questions", "Questions about sales", ("answered_from",), held.told.items
     )
     revenue = Revenue(
-        ground.pool, ground.clock, columns, shared, reporting_currency=settings.reporting_currency
-    )
+        ground.pool, ground.clock, columns,
+        readers=readers, reporting_currency=settings.reporting_currency,
+    )  # fmt: skip
     return Part(
         slots={"columns": columns, "revenue": revenue},
         chores={"sales": (CLEAR_S, columns.months.clear_feed)},

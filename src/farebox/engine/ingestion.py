@@ -30,6 +30,7 @@ from farebox.domain.records import (
 )
 from farebox.engine.access import Principal
 from farebox.engine.ingestion_rows import Reported, Row, write_events, write_logs, write_sales
+from farebox.engine.making_way import PATIENCE_S, Patience, Readers
 from farebox.storage.pool import Connection, Pool, transaction
 from farebox.storage.sqlfile import load
 
@@ -106,21 +107,22 @@ class Ingestion:
         clock: Callable[[], int],
         *,
         touched: Touched = lambda _: None,
-        is_read: Callable[[], bool] = lambda: False,
+        readers: Readers | None = None,
         at_once: int = AT_ONCE,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         """`touched` is told the machines of a batch once their new records are stored.
 
-        `is_read` says whether somebody asks for sales, who is made way for.
+        `readers` are made way for.
         """
         self._pool = pool
         self._clock = clock
         self._touched = touched
-        self._is_read = is_read
+        self._readers = readers or Readers()
         self._places = asyncio.Semaphore(at_once)
         self._narrow = asyncio.Semaphore(1)
         self._waiting = 0
+        self._under_way = 0
         self._waiting_max = waiting_max
         # Records by stream and what became of them: a reason, where they were rejected.
         self.told: Counter[tuple[str, ...]] = Counter()
@@ -142,16 +144,19 @@ class Ingestion:
         gateway: Principal,
         batch: Batch[R],
         stream: _Stream,
-        write: Callable[[Connection, list[Reported[R]], int], Awaitable[None]],
+        write: Callable[[Connection, list[Reported[R]], int, Patience], Awaitable[None]],
     ) -> Result:
-        async with self._place(), transaction(self._pool) as connection:
+        async with self._place() as patience, transaction(self._pool) as connection:
             now_ms = self._clock()
             machines = await _lock(connection, gateway, batch.hostnames)
+            await patience.make_way()
             reported, rejected = _sort_out(gateway, batch, machines, now_ms)
             fresh, conflicts = await _claim(connection, stream, reported)
             rejected = sorted([*rejected, *conflicts], key=lambda one: one.index)
+            await patience.make_way()
             if fresh:
-                await write(connection, fresh, now_ms)
+                await write(connection, fresh, now_ms, patience)
+            await patience.make_way()
             cursors = _cursors(stream, reported, rejected, machines)
             await _move(connection, stream, cursors, fresh)
             await _bury(connection, stream, gateway, batch, rejected, now_ms)
@@ -172,8 +177,12 @@ class Ingestion:
         )
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Waits for a place; UnavailableError (busy) where too many wait already."""
+    async def _place(self) -> AsyncIterator[Patience]:
+        """Waits for a place; UnavailableError (busy) where too many wait already.
+
+        Each batch has more patience with readers than those before it, so that batches that were
+        under way together go on one after the other.
+        """
         if self._waiting >= self._waiting_max:
             raise UnavailableError("Too many batches come at once; try again", "busy")
         self._waiting += 1
@@ -182,8 +191,12 @@ class Ingestion:
         finally:
             self._waiting -= 1
         try:
-            async with self._narrow if self._is_read() else nullcontext():
-                yield
+            async with self._narrow if self._readers.are_here() else nullcontext():
+                self._under_way += 1
+                try:
+                    yield self._readers.patience(PATIENCE_S * self._under_way)
+                finally:
+                    self._under_way -= 1
         finally:
             self._places.release()
 

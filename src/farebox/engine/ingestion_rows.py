@@ -21,6 +21,7 @@ from farebox.domain.records import (
     report_group,
     resolutions,
 )
+from farebox.engine.making_way import Patience
 from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
 
@@ -65,9 +66,12 @@ class Reported(msgspec.Struct, Generic[R]):
     product: int | None = None
 
 
-async def write_sales(connection: Connection, fresh: Sequence[Reported[Sale]], now_ms: int) -> None:
+async def write_sales(
+    connection: Connection, fresh: Sequence[Reported[Sale]], now_ms: int, patience: Patience
+) -> None:
     """Sales with their payments, told prices, shifts and jobs of integrations."""
     products = await _products(connection, fresh)
+    await patience.make_way()
     sales = []
     payments: list[tuple[Any, ...]] = []
     for one in fresh:
@@ -79,9 +83,12 @@ async def write_sales(connection: Connection, fresh: Sequence[Reported[Sale]], n
     await connection.execute(
         SQL.tell_sales, [one.id for one in fresh], [one.at_ms for one in fresh]
     )
+    await patience.make_way()
     await _copy(connection, "revenuetransaction", _SALE_COLUMNS, sales)
+    await patience.make_way()
     if payments:
         await _copy(connection, "paymenttransaction", _PAYMENT_COLUMNS, payments)
+    await patience.make_way()
     await _tell_prices(connection, fresh)
     ids, machines = [one.id for one in fresh], [one.machine["id"] for one in fresh]
     locations, times = [one.machine["location"] for one in fresh], [one.at_ms for one in fresh]
@@ -161,7 +168,9 @@ async def _tell_prices(connection: Connection, fresh: Sequence[Reported[Sale]]) 
         )
 
 
-async def write_logs(connection: Connection, fresh: Sequence[Reported[Log]], now_ms: int) -> None:
+async def write_logs(
+    connection: Connection, fresh: Sequence[Reported[Log]], now_ms: int, patience: Patience
+) -> None:
     """Logs with what their codes mean at the machine, and those they resolve."""
     asked = {
         (one.machine["id"], one.record.code)
@@ -183,6 +192,7 @@ async def write_logs(connection: Connection, fresh: Sequence[Reported[Log]], now
         )
         for one in fresh
     ]  # fmt: skip
+    await patience.make_way()
     await _copy(connection, "log", _LOG_COLUMNS, rows)
     await _resolve(connection, fresh)
     if fresh[0].machine["is_integrated"]:
@@ -239,7 +249,7 @@ async def _resolve(connection: Connection, fresh: Sequence[Reported[Log]]) -> No
 
 
 async def write_events(
-    connection: Connection, fresh: Sequence[Reported[Event]], now_ms: int
+    connection: Connection, fresh: Sequence[Reported[Event]], now_ms: int, patience: Patience
 ) -> None:
     """Events."""
     rows = [
@@ -249,4 +259,5 @@ async def write_events(
         )
         for one in fresh
     ]  # fmt: skip
+    await patience.make_way()
     await _copy(connection, "iotevent", _EVENT_COLUMNS, rows)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from farebox.domain.periods import Period
+from farebox.engine.making_way import Readers
 from farebox.engine.rates import read_rates
 from farebox.engine.revenue_figures import Adder, Daily, Selection, ToDate
 from farebox.engine.shared_answers import SharedAnswers
@@ -31,14 +32,16 @@ class Revenue:
     """Answers about sales, in the reporting currency where rates are known."""
 
     def __init__(
-        self, pool: Pool, clock: Callable[[], int], adder: Adder, shared: SharedAnswers, *,
-        reporting_currency: str = "EUR",
+        self, pool: Pool, clock: Callable[[], int], adder: Adder, *,
+        readers: Readers | None = None, reporting_currency: str = "EUR",
     ) -> None:  # fmt: skip
+        """Whoever asks is one of the readers, whom other work makes way for."""
+        self.readers = readers or Readers()
         self._pool = pool
         self._clock = clock
         self._adder = adder
         self._reporting = reporting_currency
-        self._shared = shared
+        self._shared = SharedAnswers()
 
     async def summary(self, chosen: Selection, period: Period) -> list[Converted]:
         """Days with sales, by currency, then day."""

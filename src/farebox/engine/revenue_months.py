@@ -30,7 +30,7 @@ from farebox.engine.revenue_segments import (
 )
 from farebox.storage.pool import Pool
 
-LOOK_S: Final = 0.5
+LOOK_S: Final = 0.1
 CLEAR_S: Final = 300.0
 # A month that did not fit is not tried again, and one that was used is not given up, for so long.
 PATIENCE_S: Final = 60.0

@@ -3,16 +3,14 @@
 A question that comes while an equal one is answered waits for the next answer, which begins after
 it was asked and so knows whatever was known then; all who come meanwhile wait for that one
 together. So however many ask, an equal question is answered by one at a time. Nothing is kept once
-nobody waits for it but when somebody asked last, so that other work can make way for readers.
+nobody waits for it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
-# Readers of dashboards come back within this; who does not reads no more.
-RECENT_S: Final = 2.0
 
 
 class SharedAnswers:
@@ -21,21 +19,15 @@ class SharedAnswers:
     def __init__(self) -> None:
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
         self._next: dict[Hashable, asyncio.Task[Any]] = {}
-        self._asked_s = -RECENT_S
 
     async def ask(self, key: Hashable, answer: Callable[[], Awaitable[T]]) -> T:
         """An answer that began after this call; whoever is cancelled leaves it to the others."""
-        self._asked_s = asyncio.get_running_loop().time()
         task = self._next.get(key)
         if task is None:
             task = asyncio.create_task(self._after(self._running.get(key), key, answer))
             self._next[key] = task
         told: T = await asyncio.shield(task)
         return told
-
-    def is_asked(self) -> bool:
-        """Whether somebody has asked of late."""
-        return asyncio.get_running_loop().time() < self._asked_s + RECENT_S
 
     async def _after(
         self, before: "asyncio.Task[Any] | None", key: Hashable, answer: Callable[[], Awaitable[T]]

@@ -55,11 +55,12 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     async def summarise_revenue(request: Call) -> Answer:
         """Revenue of each day, by currency."""
         fields = arguments(request, _DATES, _ARRAYS)
-        asked, chosen = _period(fields), await _selection(made, request, fields)
-        told: dict[str, list[SummaryRow]] = {}
-        for one in await revenue.summary(chosen, asked):
-            told.setdefault(one.daily.currency, []).append(_summary_row(one))
-        return reply(told)
+        with revenue.readers.reading():
+            asked, chosen = _period(fields), await _selection(made, request, fields)
+            told: dict[str, list[SummaryRow]] = {}
+            for one in await revenue.summary(chosen, asked):
+                told.setdefault(one.daily.currency, []).append(_summary_row(one))
+            return reply(told)
 
     @get(
         f"{_PATH}/bestselling",
@@ -71,8 +72,9 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
         """The products sold most, with the units of every day."""
         fields = arguments(request, (*_DATES, "amount"), _ARRAYS)
         amount = fields.optional_integer("amount", low=1, high=100)
-        asked, chosen = _period(fields), await _selection(made, request, fields)
-        best = await revenue.bestselling(chosen, asked, 10 if amount is None else amount)
+        with revenue.readers.reading():
+            asked, chosen = _period(fields), await _selection(made, request, fields)
+            best = await revenue.bestselling(chosen, asked, 10 if amount is None else amount)
         return reply(
             [
                 ProductRow(name, [DayRow(_text(day), units) for day, units in days])
@@ -86,8 +88,9 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     )
     async def tell_revenue_to_date(request: Call) -> Answer:
         """Revenue since the beginning of today, this week, month and year, by currency."""
-        chosen = await _selection(made, request, arguments(request, (), _ARRAYS))
-        told = await revenue.periods(chosen)
+        with revenue.readers.reading():
+            chosen = await _selection(made, request, arguments(request, (), _ARRAYS))
+            told = await revenue.periods(chosen)
         return reply({one.currency: [_periods_row(one)] for one in told})
 
     @get(
@@ -99,7 +102,8 @@ def routes(made: Blueprint) -> list[HTTPRouteHandler]:
     async def map_revenue(request: Call) -> Answer:
         """Sales of three months by hour of the week."""
         fields = arguments(request, ("currency",), _ARRAYS)
-        cells = await revenue.heatmap(await _selection(made, request, fields))
+        with revenue.readers.reading():
+            cells = await revenue.heatmap(await _selection(made, request, fields))
         return reply(
             [
                 HourRow(hour // 24 + 1, hour % 24, count, total)

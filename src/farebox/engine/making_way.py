@@ -1,0 +1,71 @@
+"""Who reads sales, so that work that can wait makes way.
+
+A reader's question takes several steps, and in each of them it waits for whatever else the process
+has to do. So work that comes in batches asks between its steps whether somebody is being answered,
+and then waits a little, each batch for no longer in all than its patience. Nothing here is shared
+with other processes.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+# Readers of dashboards come back within this; who does not reads no more.
+RECENT_S: Final = 2.0
+# How long a batch waits for readers where it is the only one.
+PATIENCE_S: Final = 0.15
+
+
+class Readers:
+    """Those who are being answered."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._gone = asyncio.Event()
+        self._gone.set()
+        self._last_s = -RECENT_S
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Somebody asks, until the answer is there."""
+        self._count += 1
+        self._gone.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            self._last_s = asyncio.get_running_loop().time()
+            if not self._count:
+                self._gone.set()
+
+    def are_here(self) -> bool:
+        """Whether somebody is being answered or was of late."""
+        if self._count:
+            return True
+        return asyncio.get_running_loop().time() < self._last_s + RECENT_S
+
+    def patience(self, patience_s: float) -> "Patience":
+        """That of one batch, for all its steps."""
+        return Patience(self._gone, patience_s)
+
+
+class Patience:
+    """How long a batch still waits for readers."""
+
+    def __init__(self, gone: asyncio.Event, patience_s: float) -> None:
+        self._gone = gone
+        self._left_s = patience_s
+
+    async def make_way(self) -> None:
+        """Waits until nobody is being answered, or until there is no patience left."""
+        if self._gone.is_set() or self._left_s <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(self._left_s):
+                await self._gone.wait()
+        except TimeoutError:
+            pass
+        self._left_s -= loop.time() - started
