@@ -3,9 +3,10 @@
 One worker of the product serves; whoever asks is another process. Every question has another span
 and other machines, so nothing can have been answered before. A second worker that may hold nothing
 in memory answers the same questions from the rows, and every answer is compared. Then readers open
-dashboards while gateways report as fast as they are answered, and somebody checks that summaries
-show what was acknowledged. `python -m benchmarks.bench_sales 50000000 /var/tmp/sales` takes so many
-sales and keeps them in a folder, which takes minutes to fill.
+dashboards while gateways report as fast as they are answered: all the same one, or each one of some
+machines that nobody has asked about, or one reader after nobody read for a while. Somebody checks
+that summaries show what was acknowledged. `python -m benchmarks.bench_sales 50000000
+/var/tmp/sales` takes so many sales and keeps them in a folder, which takes minutes to fill.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ from benchmarks import sales_client
 from benchmarks.report import Metric
 from benchmarks.sales import GATEWAYS, MACHINES, PLACES, Site, site
 from benchmarks.sales_rows import by_currency_and_day
+from farebox.engine.making_way import RECENT_S
 
 ROOT = Path(__file__).parent.parent
 REVENUE = "/vending/revenuetransaction"
@@ -53,6 +55,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int = 0
     seconds: float = 5.0
     memory: str = "2GiB"
+    # Whether readers with dashboards of their own, and readers who come after nobody read, are
+    # measured beside gateways, too.
+    manners: bool = False
 
 
 FULL = Plan(sales=2_000_000)
@@ -162,11 +167,13 @@ class Questions:
         places = ",".join(map(str, self._source.sample(PLACES, len(PLACES) // 5)))
         return f"{self.summary(begin, end)}&locations={places}"
 
-    def dashboard(self) -> list[str]:
-        """What is looked at all the while."""
+    def dashboard(self, machines: int = 0) -> list[str]:
+        """What is looked at all the while: of all machines, or of so many of somebody's own."""
         week = f"startDate={self.today - timedelta(days=6)}&endDate={self.today}"
-        month = self.summary(30, 0)
-        return [month, f"{REVENUE}/periods", f"{REVENUE}/bestselling?{week}", f"{REVENUE}/heatmap"]
+        chosen = ",".join(map(str, self._source.sample(MACHINES, machines)))
+        targets = [self.summary(30, 0), f"{REVENUE}/periods?", f"{REVENUE}/bestselling?{week}"]
+        targets.append(f"{REVENUE}/heatmap?")
+        return [target + (f"&machines={chosen}" if chosen else "") for target in targets]
 
 
 def _warm(worker: Served, filled: Site, asked: Questions) -> float:
@@ -264,26 +271,51 @@ class Beside(msgspec.Struct):
 
 
 def _beside(worker: Served, asked: Questions, seconds: float, say: Say) -> Beside:
+    """Ten readers of one dashboard beside gateways, and somebody who looks for what was told."""
+    # The gateways sell at place 2, where nobody else does.
+    days = f"startDate={asked.today - timedelta(days=3)}&endDate={date.today()}"  # noqa: DTZ011
+    shows = f"{REVENUE}/summary?{days}&locations=2"
+    return _together(worker, seconds, say, dashboards=[asked.dashboard()], shows=shows)
+
+
+def _manners(worker: Served, asked: Questions, seconds: float, say: Say) -> dict[str, float]:
+    """The longest wait of readers who share no answer, and of one who comes after nobody read."""
+    own = [asked.dashboard(1000) for _ in range(READERS)]
+    seen = {
+        "own": _together(worker, seconds, say, dashboards=own),
+        # Twice as long as a process takes for being without readers.
+        "first": _together(
+            worker, 4 * seconds, say, dashboards=[asked.dashboard()], count=1, every_s=2 * RECENT_S
+        ),
+    }
+    return {
+        f"longest_{name}_ms": round(max(beside.readers.waits_s) * 1e3, 1)
+        for name, beside in seen.items()
+    }
+
+
+def _together(
+    worker: Served, seconds: float, say: Say, *, dashboards: list[list[str]], count: int = READERS,
+    every_s: float = 1.0, shows: str = "",
+) -> Beside:  # fmt: skip
     """Readers of dashboards beside gateways at full rate, each kind in a process of its own."""
     say("sales: readers beside gateways")
     worker.sign_in()
-    now_s = int(time.time())
-    # The gateways sell at place 2, where nobody else does.
-    days = f"startDate={asked.today - timedelta(days=3)}&endDate={date.today()}"  # noqa: DTZ011
     readers = sales_client.Job(
         url=worker.url,
         authorization=worker.authorization,
         seconds=seconds,
-        count=READERS,
-        targets=asked.dashboard(),
+        count=count,
+        dashboards=dashboards,
+        every_s=every_s,
     )
     gateways = msgspec.structs.replace(
         readers,
         count=GATEWAYS,
-        targets=[],
+        dashboards=[],
         first=time.time_ns() // 1000,
-        now_s=now_s,
-        shows=f"{REVENUE}/summary?{days}&locations=2",
+        now_s=int(time.time()),
+        shows=shows,
     )
     processes = [_start(job) for job in (readers, gateways)]
     told = [process.communicate()[0] for process in processes]
@@ -320,6 +352,7 @@ def measured(filled: Site, plan: Plan, say: Say) -> dict[str, Metric]:
         say(", ".join(f"{times[len(times) * share // 100]:.1f} ms" for share in (50, 90, 95, 99)))
         grown = _grown(worker, asked, plan.repeats, say) if plan.repeats else {}
         beside = _beside(worker, asked, plan.seconds, say)
+        manners = _manners(worker, asked, plan.seconds, say) if plan.manners else {}
         strongest = _strongest(worker, filled, asked, say)
         say("sales: the same from the rows")
         with served(filled, LITTLE) as other:
@@ -352,6 +385,7 @@ def measured(filled: Site, plan: Plan, say: Say) -> dict[str, Metric]:
                 "longest_acknowledgement_ms": round(max(beside.gateways.waits_s) * 1e3, 1),
                 "looked_for_late_ones": beside.gateways.checks,
                 "latest_record_s": round(beside.gateways.late_s, 3),
+                **manners,
             },
         ),
     }  # fmt: skip
@@ -367,7 +401,7 @@ def main() -> None:
     """Prints the figures."""
     sales = int(sys.argv[1]) if len(sys.argv) > 1 else FULL.sales
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    plan = msgspec.structs.replace(FULL, sales=sales, repeats=9, compared=2)
+    plan = msgspec.structs.replace(FULL, sales=sales, repeats=9, compared=2, manners=True)
     for name, metric in uvloop.run(
         measure(plan, lambda text: print(text, flush=True), folder)
     ).items():

@@ -25,17 +25,17 @@ _DAY_S = 86_400
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to ask, as whom, and what: dashboards where there are targets, else reports."""
+    """Where to ask, as whom, and what: dashboards where there are some, else reports."""
 
     url: str
     authorization: str
     seconds: float
     # How many readers or gateways there are.
     count: int
-    # What a dashboard consists of, and how often each reader opens it.
-    targets: list[str] = []
+    # What the dashboards of readers consist of, in turn, and how often each opens its own.
+    dashboards: list[list[str]] = []
     every_s: float = 1.0
-    # The first number of every gateway, when its sales are, and what shows them all.
+    # The first number of every gateway, when its sales are, and what shows them all, if anything.
     first: int = 0
     now_s: int = 0
     shows: str = ""
@@ -74,7 +74,9 @@ class _Client:
         due = time.perf_counter() + self.job.every_s * number / self.job.count
         while due < self.ends:
             await asyncio.sleep(due - time.perf_counter())
-            await asyncio.gather(*map(self._wait, self.job.targets))
+            await asyncio.gather(
+                *map(self._wait, self.job.dashboards[number % len(self.job.dashboards)])
+            )
             due = max(due + self.job.every_s, time.perf_counter())
 
     async def _wait(self, target: str) -> None:
@@ -125,11 +127,12 @@ async def _main(job: Job) -> Seen:
     async with aiohttp.ClientSession(connector=connector) as session:
         client = _Client(job, session)
         tasks: list[Awaitable[None]]
-        if job.targets:
+        if job.dashboards:
             tasks = [client.read(number) for number in range(job.count)]
         else:
-            before = await client.shown()
-            tasks = [client.check(before), *(client.report(number) for number in range(job.count))]
+            tasks = [client.report(number) for number in range(job.count)]
+            if job.shows:
+                tasks.append(client.check(await client.shown()))
         await asyncio.gather(*tasks)
     return client.seen
 
