@@ -86,7 +86,7 @@ class Mailer:
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             raise UnavailableError(f"The mail was not taken: {error}") from error
         except ValueError as error:
-            raise InvalidError(f"{to} is no address to send to: {error}") from error
+            raise InvalidError(f"No mail can be sent to {to}: {error}") from error
 
     async def deliver(self, payload: Mapping[str, Any], _attempt: int) -> None:
         """Run a job of the kind `mail`: to, subject, text, and html if wanted."""
