@@ -31,7 +31,8 @@ BATCH = "/isp/admin/usage/batch"
 NOTHING_USED = "update isp.quota_state set upload = 0, download = 0"
 TAKING = """
 select count(*) from pg_stat_activity
- where datname = current_database() and xact_start is not null and query like '%isp.bandwidth_row%'
+ where datname = current_database() and xact_start is not null
+   and query like '%insert into isp.usage_day%'
 """
 
 

@@ -9,13 +9,12 @@ subscribers must be locked, and each may be named once.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from farebox.engine.concerned import SEPARATOR
 from farebox.engine.counting import numbers
 from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
 
 SQL = load(__file__)
-# Names have no control characters.
-SEPARATOR: Final = "\x1f"
 # Place among the records, subscriber, device, name, instant, upload, download, seconds, whether its
 # counters have gigawords.
 Report = tuple[int, int, int, str, int, int, int, int, bool]
@@ -40,7 +39,7 @@ async def advance(connection: Connection, reports: Sequence[Report]) -> Gains:
         return NOTHING
     places, subscribers, devices, names, *counts, wide = zip(*reports, strict=True)
     row = await connection.fetchrow(
-        SQL.advance, numbers(places), numbers(subscribers), numbers(devices),
+        SQL.advance, numbers(places), subscribers, numbers(devices),
         SEPARATOR.join(names), *map(numbers, counts), numbers(wide),
     )  # fmt: skip
     return Gains(*row)

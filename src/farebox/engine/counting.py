@@ -6,7 +6,7 @@ a new one. What a session adds is told by its last counters, so records that com
 The subscribers must be locked. Nothing is written until `write`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -77,9 +77,9 @@ class Counting:
         self._cuts: list[tuple[int, int, str]] = []
         self._devices: dict[tuple[str, str], int | None] = {}
 
-    async def find_devices(self, named: Iterable[tuple[str, str]]) -> None:
+    async def find_devices(self, named: Mapping[str, Iterable[str]]) -> None:
         """Gets to know devices by accounts and names."""
-        pairs = sorted(set(named))
+        pairs = sorted((account, name) for account, names in named.items() for name in names)
         if pairs:
             accounts, names = map(list, zip(*pairs, strict=True))
             for row in await self._connection.fetch(SQL.devices, accounts, names):

@@ -10,7 +10,7 @@ already.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import or_
@@ -24,6 +24,7 @@ from farebox.domain.quotas import Policy
 from farebox.domain.tallies import Tally
 from farebox.domain.windows import local_day_start
 from farebox.engine.advancing import NOTHING, Gains
+from farebox.engine.concerned import Concerned, by_keys, by_sets
 from farebox.engine.counting import numbers
 from farebox.engine.metering import BANDWIDTH, VENDOR, tallies, write
 from farebox.engine.quota_columns import COLUMNS, Terms, evaluate, spread, terms_of
@@ -39,20 +40,22 @@ Switches = dict[str, list[int]]
 _NO_CALENDARS: Final = Calendars(array("q", [0]), array("q"))
 # Columns of the figures that are given back.
 _FIGURES: Final = (
-    "subscriber", "policy", "standing", "topup", "carried", "up", "down", "period_start",
-    "period_end", "applied", "expires",
+    "subscriber", "policy", "online", "topup", "carried", "up", "down", "period_start",
+    "period_end", "applied",
 )  # fmt: skip
 # Events are added in place on so many days back from the last of a batch.
 _BACK_MS: Final = 2 * 86_400_000
+# Most cycles are months: those that have begun so recently are looked for together.
+_RECENT_MS: Final = 32 * 86_400_000
 
 
 async def post(
     connection: Connection, gains: Gains, events: Mapping[int, Sequence[Event]],
-    zones: Collection[str], now_ms: int,
+    concerned: Concerned, now_ms: int,
 ) -> Switches:  # fmt: skip
     """Posts the events of subscribers in their order; by kind, who is to be switched then.
 
-    `gains` are what sessions add that simply went on; `zones` are those that people live by.
+    `gains` are what sessions add that simply went on.
     """
     gains, events = _apart(gains, events)
     totals = [
@@ -63,14 +66,17 @@ async def post(
     columns = [one + other for one, other in zip(alone, totals or [[]] * 5, strict=True)]
     if not columns[0]:
         return {kind: [] for kind in KINDS}
-    figures = await _add_in_place(connection, columns, zones, now_ms)
-    switches = {BANDWIDTH: await _judge(connection, figures, now_ms), VENDOR: []}
-    done = set(figures["subscriber"])
-    if len(done) < len(columns[0]):
+    if events:
+        await by_sets(connection)
+    figures = await _add_in_place(connection, columns, concerned, now_ms)
+    switches = {BANDWIDTH: await _judge(connection, figures, concerned, now_ms), VENDOR: []}
+    if len(figures["subscriber"]) < len(columns[0]):
+        done = set(figures["subscriber"])
         left = {number: ones for number, ones in events.items() if number not in done}
         for number, _, *event in zip(*gains, strict=True):
             if number not in done:
                 left[number] = [(event[0], event[1], event[2])]
+        await by_keys(connection)
         for kind, found in (await _Replay(connection, left, now_ms).run(sorted(left))).items():
             switches[kind] += found
     return switches
@@ -80,7 +86,7 @@ def _apart(
     gains: Gains, events: Mapping[int, Sequence[Event]]
 ) -> tuple[Gains, Mapping[int, Sequence[Event]]]:
     """Gains of those who have no events, and events of the others, their gains before them."""
-    both = events.keys() & set(gains.subscribers)
+    both = events.keys() & set(gains.subscribers) if events else None
     if not both:
         return gains, events
     rows = list(zip(*gains, strict=True))
@@ -99,29 +105,38 @@ def _total(number: int, events: Sequence[Event]) -> tuple[int, int, int, int, in
 
 
 async def _add_in_place(
-    connection: Connection, columns: Sequence[Sequence[int]], zones: Collection[str], now_ms: int
+    connection: Connection, columns: Sequence[Sequence[int]], concerned: Concerned, now_ms: int
 ) -> dict[str, list[int]]:
     """Figures of those to whose written ones all of their events could be added."""
-    _, firsts, lasts, _, _ = columns
+    subscribers, firsts, lasts, ups, downs = columns
     first_ms, last_ms = min(firsts), max(lasts)
-    days = [day for zone in zones for day in _days(zone, first_ms, last_ms)]
+    terms = [
+        (place, *one, *span)
+        for place, one in enumerate(concerned.terms)
+        for span in _days(one.zone, first_ms, last_ms)
+    ]
+    standing = concerned.standing
     row = await connection.fetchrow(
-        SQL.add_in_place, *map(numbers, columns), now_ms, SILENCE_MS,
-        *map(list, zip(*days, strict=True)),
+        SQL.add_in_place, subscribers, numbers(standing[one][0] for one in subscribers),
+        *map(numbers, (firsts, lasts, ups, downs)), now_ms, SILENCE_MS,
+        *map(list, zip(*terms, strict=True)), now_ms - _RECENT_MS,
     )  # fmt: skip
     return {name: column or [] for name, column in zip(_FIGURES, row, strict=True)}
 
 
 async def _judge(
-    connection: Connection, figures: Mapping[str, list[int]], now_ms: int
+    connection: Connection, figures: Mapping[str, list[int]], concerned: Concerned, now_ms: int
 ) -> list[int]:
     """Who is to be switched, by the kernel's rule over figures as they are now."""
     subscribers, policies = figures["subscriber"], figures["policy"]
     if not subscribers:
         return []
-    some = dict(zip(policies, subscribers, strict=True))
+    some = {policy: subscribers[policies.index(policy)] for policy in set(policies)}
     columns = spread(await _terms(connection, some), policies)
-    columns["flags"] = array("B", map(or_, columns.pop("marks"), figures["standing"]))
+    standing = [concerned.standing[number] for number in subscribers]
+    marks = map(or_, columns.pop("marks"), [one[1] for one in standing])
+    columns["flags"] = array("B", map(or_, marks, figures["online"]))
+    columns["expires"] = array("q", [one[2] for one in standing])
     columns |= {name: array(COLUMNS[name], figures[name]) for name in _FIGURES[3:]}
     answers = evaluate(now_ms, _NO_CALENDARS, columns)
     if not answers.switched:
@@ -133,7 +148,7 @@ async def _judge(
 async def _terms(connection: Connection, some: Mapping[int, int]) -> dict[int, Terms]:
     """Terms by the numbers of policies, each as one of its subscribers has it written down."""
     written = await connection.fetch(SQL.policies, list(some.values()))
-    return {number: _read(row[0]) for number, row in zip(some, written, strict=True)}
+    return {number: _read(policy) for number, policy in written}
 
 
 @lru_cache(maxsize=10_000)
@@ -227,10 +242,10 @@ def _day(at_ms: int, zone: str) -> tuple[int, int, date]:
     return span
 
 
-def _days(zone: str, first_ms: int, last_ms: int) -> Iterator[tuple[str, int, int, date]]:
+def _days(zone: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int, date]]:
     """The last days of a zone until an instant, back to another one or a few days."""
     at_ms = max(first_ms, last_ms - _BACK_MS)
     while at_ms <= last_ms:
         span = _day(at_ms, zone)
-        yield zone, *span
+        yield span
         at_ms = span[1]

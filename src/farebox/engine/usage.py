@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from farebox.domain.errors import ForbiddenError
-from farebox.engine.advancing import NOTHING, SEPARATOR, Report, advance
+from farebox.engine.advancing import NOTHING, Report, advance
+from farebox.engine.concerned import Concerned, by_keys, by_sets
 from farebox.engine.counting import CUTS, INTERIM, Counting, Key, Record
 from farebox.engine.evaluating import begin
 from farebox.engine.posting import Event, post
@@ -88,8 +89,7 @@ class _Batch:
         self._newest_ms = now_ms + AHEAD_MS
         self._has_waited = has_waited
         self._told: Counter[str] = Counter(dict.fromkeys(TALLIED, 0))
-        self._known: dict[tuple[str, str], int] = {}
-        self._zones: set[str] = set()
+        self._concerned = Concerned(connection)
         self._fresh: set[tuple[str, str]] = set()
         self._counting = Counting(connection)
         self._gains = NOTHING
@@ -106,6 +106,7 @@ class _Batch:
             gone_on = await self._advance(records)
         faults = []
         if len(gone_on) < len(records):
+            await by_keys(self._connection)
             others = {place: one for place, one in enumerate(records) if place not in gone_on}
             await self._look_up([one for one in others.values() if not isinstance(one, str)])
             for place, record in others.items():
@@ -114,7 +115,7 @@ class _Batch:
                     faults.append({"index": place, "error": fault})
             await self._counting.write()
         switches = await post(
-            self._connection, self._gains, self._events, self._zones, self._now_ms
+            self._connection, self._gains, self._events, self._concerned, self._now_ms
         )
         for kind, numbers in switches.items():
             self._told["switches"] += len(
@@ -138,31 +139,31 @@ class _Batch:
 
     async def _lock(self, records: Sequence[Record]) -> None:
         """Locks everybody who is named, and gets to know the devices that are."""
-        mine = self._account
-        names = list({(one.account or mine, one.user): None for one in records})
-        columns = map(SEPARATOR.join, zip(*names, strict=True))
-        places, found, zones = await self._connection.fetchrow(SQL.lock, *columns)
-        self._known = {
-            names[place - 1]: number for place, number in zip(places, found, strict=True)
-        }
-        self._zones = set(zones)
-        devices = {(one.account or mine, one.nas) for one in records if one.record_id is None}
+        names: dict[str, set[str]] = defaultdict(set)
+        devices: dict[str, set[str]] = defaultdict(set)
+        for one in records:
+            account = one.account or self._account
+            names[account].add(one.user)
+            if one.record_id is None:
+                devices[account].add(one.nas)
+        await self._concerned.lock(names)
         await self._counting.find_devices(devices)
 
     async def _advance(self, records: Sequence[Record | str]) -> set[int]:
         """Goes on with sessions that allow it; places of the records that are done with."""
         reports: dict[int, Report | None] = {}
+        mine, numbers, find = self._account, self._concerned.numbers, self._counting.device
         for place, one in enumerate(records):
             if isinstance(one, str):
                 continue
             if one.type in CUTS:
                 # What comes after it may begin anew what seems to go on.
                 return set()
-            account, at_ms = one.account or self._account, one.at_ms
-            number = self._known.get((account, one.user))
+            account, at_ms = one.account or mine, one.at_ms
+            number = numbers[account].get(one.user)
             if number is None:
                 continue
-            device = self._counting.device(account, one.nas)
+            device = find(account, one.nas)
             if (
                 number in reports or one.type != INTERIM or one.record_id is not None
                 or device is None or at_ms is None
@@ -176,6 +177,7 @@ class _Batch:
                     one.session_time_s, one.has_gigawords,
                 )  # fmt: skip
         alone = [one for _, one in sorted(reports.items()) if one]
+        await by_sets(self._connection)
         self._gains = await advance(self._connection, alone)
         self._told["accepted"] += len(self._gains.places)
         return set(self._gains.places)
@@ -185,13 +187,11 @@ class _Batch:
         if not records:
             return
         mine, counting = self._account, self._counting
-        named = {self._known.get((one.account or mine, one.user)) for one in records}
+        named = {self._concerned.number(one.account or mine, one.user) for one in records}
         await counting.find_open(sorted(number for number in named if number is not None))
         keys = {self._key(one) for one in records if one.record_id is None and one.type not in CUTS}
         owners = await counting.find_named(key for key in keys if key is not None)
-        if strangers := owners.difference(self._known.values()):
-            rows = await self._connection.fetch(SQL.lock_owners, sorted(strangers))
-            self._zones |= {row["zone"] for row in rows}
+        await self._concerned.lock_owners(owners)
         await self._remember(records)
 
     def _key(self, record: Record) -> Key | None:
@@ -255,7 +255,7 @@ class _Batch:
     def _follow(self, record: Record) -> tuple[int, str, int, int] | None:
         """Whose a record is and what it adds; None where somebody or something is not known."""
         account = record.account or self._account
-        number = self._known.get((account, record.user))
+        number = self._concerned.number(account, record.user)
         if record.record_id is not None:
             is_new = (account, record.record_id) in self._fresh
             self._fresh.discard((account, record.record_id))

@@ -5,27 +5,7 @@
 -- However many they are, each is found by his key: a plan is good for all batches.
 select set_config('statement_timeout', '30s', true),
        set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('enable_seqscan', 'off', true)
-
--- name: lock
--- Subscribers by their accounts ($1) and names ($2), each divided by U+001F, locked in the order of
--- their ids, one batch at a time for each; with places among the names, and zones.
-select coalesce(array_agg(place), '{}'), coalesce(array_agg(id), '{}'),
-       coalesce(array_agg(distinct zone), '{}')
-  from (
-    select n.place, s.id, coalesce(s.time_zone, a.time_zone) as zone
-      from unnest(string_to_array($1::text, chr(31)), string_to_array($2::text, chr(31)))
-        with ordinality as n(account, username, place)
-      join isp.subscriber s
-        on s.account = n.account and s.username = n.username and s.status <> 'deleted'
-      join isp.account a on a.id = s.account
-     order by s.id for no key update of s) locked
-
--- name: lock_owners
--- The same for owners of sessions who have lost their names since.
-select s.id, coalesce(s.time_zone, a.time_zone) as zone
-  from isp.subscriber s join isp.account a on a.id = s.account
- where s.id = any($1::bigint[]) order by s.id for no key update of s
+       set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'on', true)
 
 -- name: remember
 -- Which records with an id are new.

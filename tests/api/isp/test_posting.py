@@ -25,6 +25,12 @@ OVERRIDE = """
 insert into isp.quota_override (subscriber, kind, policy, effective_from_ms, set_by)
 values ($1, 'bandwidth', $2::jsonb, 0, 'test')
 """
+# A month that began three weeks ago, and a cycle without end that began last winter.
+CYCLE = """
+insert into isp.cycle (subscriber, start_ms, end_ms, reset_type, anchor_ms)
+values ($1, $2, $3, $4, $2)
+"""
+CYCLES = ((1793471400000, 1796063400000, "monthly"), (1767205800000, None, "never"))
 # Older than everything that is shared, so what has turned since has to be looked for.
 UNSETTLE = "update isp.quota_state set settled_at_ms = -1 where subscriber = any($1::bigint[])"
 SETTLED = "select settled_at_ms from isp.quota_state where subscriber = any($1::bigint[])"
@@ -48,6 +54,9 @@ async def pairs(connection: Any) -> dict[str, list[int]]:
         for side, numbers in made.items():
             numbers.append(await connection.fetchval(SUBSCRIBER, f"{side}{at}"))
             await connection.execute(OVERRIDE, numbers[-1], policy)
+            # The rest has none.
+            for cycle in CYCLES[at % 3 : at % 3 + 1]:
+                await connection.execute(CYCLE, numbers[-1], *cycle)
     return made
 
 
@@ -95,6 +104,8 @@ def test_in_place_and_one_by_one(
                     rows = [await connection.fetchrow(FIGURES, one) for one in (plain, again)]
                     assert dict(rows[0]) == dict(rows[1]), policy
             assert await connection.fetchval("select count(*) from isp.switch") > 1
+            used = "select count(*) from isp.cycle where subscriber = any($1) and download > 0"
+            assert 4 == await connection.fetchval(used, made["plain"])
 
     loop.run(play())
 
@@ -162,5 +173,59 @@ def test_gone_on_with_or_followed(
                     rows = [await connection.fetchrow(FIGURES, one) for one in numbers]
                     figures = [dict(row) if row else None for row in rows]
                     assert figures[0] == figures[1] == figures[2]
+
+    loop.run(play())
+
+
+BEGUN = """
+insert into isp.session
+  (account, nas, acct_session_id, subscriber, started_at_ms, updated_at_ms, download)
+select 'test', id, 'two', $1, $2, $2, $3 from isp.nas where account = 'test' and ip = '127.0.0.1'
+"""
+NAMESAKES = """
+insert into isp.subscriber (account, username, user_group, group_since_ms, activated_at_ms,
+  created_at_ms, updated_at_ms)
+select g.account, 'same', g.id, 0, 0, 0, 0 from isp.user_group g where g.id in (5, 184)
+order by g.id returning id
+"""
+USED = "select sum(download)::bigint from isp.usage_day where subscriber = $1"
+
+
+def test_the_newest_of_a_name_goes_on(provider: Provider, loop: asyncio.Runner) -> None:
+    """Where two sessions of a name are open, a record is of the one that began last, once."""
+    record = {
+        "user": "two", "nas": "127.0.0.1", "sessionId": "two", "out": 900,
+        "at": "2026-11-22T09:45:00+05:30",
+    }  # fmt: skip
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            number = await connection.fetchval(SUBSCRIBER, "two")
+            for started_ms, count in ((1795318200000, 100), (1795319000000, 300)):
+                await connection.execute(BEGUN, number, started_ms, count)
+            answer = await provider.call("POST", "/isp/admin/usage/batch", json=[record])
+            assert 1 == answer.json()["data"]["accepted"], answer.text
+            counts = "select download from isp.session where subscriber = $1 order by started_at_ms"
+            assert [100, 900] == [row[0] for row in await connection.fetch(counts, number)]
+            assert 600 == await connection.fetchval(USED, number)
+
+    loop.run(play())
+
+
+def test_namesakes_of_two_accounts(provider: Provider, loop: asyncio.Runner) -> None:
+    """A batch may speak of an account and of one below it; each has his own bytes."""
+    delta = {"user": "same", "at": "2026-11-22T09:45:00+05:30", "upload": 0}
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            numbers = [row["id"] for row in await connection.fetch(NAMESAKES)]
+            for turn in range(2):
+                sent = [
+                    {**delta, "recordId": f"a{turn}", "download": 5},
+                    {**delta, "recordId": f"b{turn}", "download": 7, "account": "niroop"},
+                ]
+                answer = await provider.call("POST", "/isp/admin/usage/batch", json=sent)
+                assert 2 == answer.json()["data"]["accepted"], answer.text
+            assert [10, 14] == [await connection.fetchval(USED, one) for one in numbers]
 
     loop.run(play())
