@@ -158,6 +158,44 @@ def test_clocks_on_the_wall(provider: Provider, loop: asyncio.Runner) -> None:
     loop.run(play())
 
 
+# What is said of a subscriber, and how it is shown; None where it is refused.
+FORMS: tuple[tuple[str, Any, Any], ...] = (
+    ("phone", "+91 (974) 574-1812", "+919745741812"), ("phone", "none", None), ("phone", "", ""),
+    ("alt_phone", 9745741812, "9745741812"), ("alt_phone", "123", None),
+    ("email", " Me@Example.com ", "Me@Example.com"), ("email", "me@example.", None),
+    ("email", "a@example.com,b@example.com", None), ("alt_email", "x", None), ("alt_email", "", ""),
+    ("address", "2 Side Street", "2 Side Street"), ("address", None, None),
+    ("country_code", "IND", None), ("country_code", "FR", "FR"),
+    ("installationTime", "22-11-2026", "2026-11-22"), ("installationTime", "2026-02-30", None),
+)  # fmt: skip
+
+
+def test_what_is_known_of_a_subscriber(provider: Provider, loop: asyncio.Runner) -> None:
+    """Each in its form, shown by the documented views, and the same after a table out and in."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            for name, given, expected in FORMS:
+                body = {name: given}
+                told = await provider.call("PATCH", f"{ADMIN}/users/1", json=body, cred="t-root")
+                is_refused = given is not None and expected is None
+                assert (400 if is_refused else 200) == told.status_code, (name, given)
+                if not is_refused:
+                    assert expected == told.json()["data"][name]
+            shown = (await provider.get("get_basic_user_details"))["data"][0]
+            assert ("2026-11-22", "FR") == (shown["installationTime"], shown["country_code"])
+            line = (
+                '{"username": "testuser", "installationTime": "2026-11-22", "country_code": "FR"}'
+            )
+            answer = await provider.call(
+                "POST", f"{ADMIN}/import/users", content=line.encode(), cred="t-root",
+                headers={"Content-Type": "application/x-ndjson"},
+            )  # fmt: skip
+            assert 1 == answer.json()["data"]["unchanged"], answer.text
+
+    loop.run(play())
+
+
 def test_simulators_change_their_behaviour(provider: Provider, loop: asyncio.Runner) -> None:
     """A demonstration's far sides do as they are told."""
 

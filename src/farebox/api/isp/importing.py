@@ -180,7 +180,7 @@ class Importer:
                 return value is shown
             if kind == "instant":
                 return to_ms(shown) == wall_clocks.of_moment(value, zone)
-            return bool(shown == (str(value) if kind == "bigtext" else value))
+            return bool(shown == (str(value) if kind in ("bigtext", "text") else value))
 
         return all(is_shown(name, value) for name, value in values.items())
 

@@ -23,7 +23,7 @@ _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
 _DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})|(\d{2})-(\d{2})-(\d{4})", re.ASCII)
 _PHONE: Final = re.compile(r"\+?\d{4,15}", re.ASCII)
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>]{1,64}@[^@\s\x00-\x1f<>]{1,190}")
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>,;]{1,64}@[^@\s\x00-\x1f<>,;]{1,190}(?<!\.)")
 _YES: Final = frozenset(("yes", "true", "on", "1"))
 _NO: Final = frozenset(("no", "false", "off", "0"))
 
@@ -92,10 +92,14 @@ def _phone(value: object) -> str:
     return bare
 
 
-def _email(value: object) -> str:
+def _mailbox(value: object) -> str:
     if not isinstance(value, str) or not _EMAIL.fullmatch(value.strip()):
         raise ValueError("must be an e-mail address")
-    return value.strip().lower()
+    return value.strip()
+
+
+def _email(value: object) -> str:
+    return _mailbox(value).lower()
 
 
 def _money(value: object) -> int:
@@ -192,6 +196,8 @@ TOKEN: Final = Kind(_token)
 DAY: Final = Kind(_day)
 PHONE: Final = Kind(_phone)
 EMAIL: Final = Kind(_email)
+# The same as it is kept.
+MAILBOX: Final = Kind(_mailbox)
 MONEY: Final = Kind(_money)
 FLAG: Final = Kind(_flag)
 # A wall clock of the subscriber or account, or an instant with its offset.

@@ -16,7 +16,19 @@ from litestar.params import FromPath
 from farebox.api.isp.arguments import Argument, fold
 from farebox.api.isp.blueprint import Operation, body_type, enter
 from farebox.api.isp.dialect import UNKEPT, Answer, Call, Failure, HTTPRequest, bare, data
-from farebox.api.isp.kinds import FLAG, ID, INSTANT, MONEY, Kind, choice, text, whole
+from farebox.api.isp.kinds import (
+    DAY,
+    FLAG,
+    ID,
+    INSTANT,
+    MAILBOX,
+    MONEY,
+    PHONE,
+    Kind,
+    choice,
+    text,
+    whole,
+)
 from farebox.api.isp.listing import PAGING
 from farebox.api.isp.recording import recorded
 from farebox.api.isp.wire import Data, Listed
@@ -39,6 +51,11 @@ _NAMES: Final = {
 # How many are in a group, and what of a row of counts says it.
 COUNTS: Final = {"Active_Users": "active", "Total_Users": "total", "Online_Users": "online"}
 _TEXTS: Final = {"json_text": 64_000, "text": 255}
+# Texts that have a form.
+_FORMS: Final = {
+    "phone": PHONE, "alt_phone": PHONE, "email": MAILBOX, "alt_email": MAILBOX,
+    "country_code": text(2, 2), "installationTime": DAY,
+}  # fmt: skip
 
 
 class Owner(NamedTuple):
@@ -272,6 +289,8 @@ def _kind(field: Field) -> Kind:
         return INSTANT
     if field.type == "json":
         return Kind(_object, dict[str, Any])
+    if field.name in _FORMS:
+        return _FORMS[field.name]
     return text(field.high or _TEXTS.get(field.type, 255))
 
 

@@ -160,6 +160,8 @@ TICKET: Final = Resource(
 
 async def _subscriber(write: Write) -> None:
     """Times are made instants; before an input of the quota changes, it is settled."""
+    if "installationTime" in write.values:
+        write.columns["installed_on"] = write.values.pop("installationTime")
     where = clock_of(write.values, write.current, str(write.view.value("zone")))
     zone_name = zone(where).key
     for name in ("expirationTime", "activationTime"):
@@ -200,6 +202,8 @@ USER: Final = Resource(
                 "address_line2", "address_city", "address_pin", "address_state", "type"),
         Field("comments", "json_text", "OO", default="", high=4000),
         Field("person_title", "text", "OO"), Field("company_name", "text", "OO"),
+        Field("address", "text", "OO"), Field("country_code", "text", "OO"),
+        Field("installationTime", "text", "OO", column="t.installed_on::text"),
         Field("billing_id", "text", "OO", high=64),
         Field("timezone", "text", "OO", column="time_zone", high=64),
         Field("afterAction", "text", "OO", column="after_action", default="suspend",
