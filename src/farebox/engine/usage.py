@@ -55,7 +55,14 @@ class UsageBook:
             return await _Batch(connection, account, self._clock()).take(records)
 
     async def sweep(self) -> int:
-        """Counts records that have waited for a name which somebody has by now; how many."""
+        """Counts records that have waited for a name which somebody has by now; how many.
+
+        What is too old to come again, or has waited too long, is forgotten first.
+        """
+        now_ms = self._clock()
+        async with transaction(self._pool) as connection:
+            await connection.execute(SQL.patience)
+            await connection.execute(SQL.forget, now_ms - REMEMBERED_MS, now_ms - WAITING_MS)
         async with transaction(self._pool) as connection:
             await connection.execute(SQL.patience)
             rows = await connection.fetch(SQL.come, _SWEPT)
@@ -124,9 +131,6 @@ class _Batch:
         if self._waiting:
             columns = map(list, zip(*self._waiting, strict=True))
             await self._connection.execute(SQL.wait, *columns, self._now_ms)
-        await self._connection.execute(
-            SQL.forget, self._now_ms - REMEMBERED_MS, self._now_ms - WAITING_MS
-        )
         return self._told, faults
 
     async def _check_accounts(self, records: Sequence[Record]) -> None:

@@ -161,3 +161,31 @@ def test_a_record_after_a_stop_begins_another(provider: Provider, loop: asyncio.
             assert [(150, False), (7, True)] == [tuple(row) for row in rows]
 
     loop.run(play())
+
+
+KEPT = """
+with ids as (
+  insert into isp.usage_record (account, record_id, created_at_ms)
+  select 'test', n::text, $1 - n * 86400000 from unnest('{34,36}'::bigint[]) as n
+)
+insert into isp.usage_waiting (account, username, record, received_at_ms)
+select 'test', 'to come', '{}', $1 - n * 86400000 from unnest('{6,8}'::bigint[]) as n
+"""
+LEFT = """
+select (select array_agg(record_id) from isp.usage_record) as ids,
+       (select array_agg(received_at_ms) from isp.usage_waiting) as waiting
+"""
+
+
+def test_what_is_too_old_is_forgotten(provider: Provider, loop: asyncio.Runner) -> None:
+    """A sweep forgets ids after thirty-five days, and whose name has not come after seven."""
+
+    async def play() -> None:
+        async with provider.fresh() as connection:
+            now_ms = provider.clock()
+            await connection.execute(KEPT, now_ms)
+            assert 0 == await provider.api.services.provider.usage.sweep()
+            left = await connection.fetchrow(LEFT)
+            assert (["34"], [now_ms - 6 * 86_400_000]) == (left["ids"], left["waiting"])
+
+    loop.run(play())
