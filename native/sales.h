@@ -223,17 +223,25 @@ static void base_span(uint32_t *bases, const uint32_t *at, const uint8_t *zone, 
   else base_shifted(bases, at, zone, n, shift, stride, 3600);
 }
 
-/* The first row from `from` on that is not before the instant: steps double, then halve. */
+/* The first of ascending rows from `from` on that is not before the instant. It is looked for from
+ * where it would be if sales came evenly, in steps that double, then halve: lines here and there are
+ * what this costs. */
 static inline int64_t first_row(const sales_t *sales, int64_t from, int64_t instant) {
-  int64_t low = from, step = 64, high;
-  while (low + step < sales->rows && sales->at[low + step] < instant) {
-    low += step;
-    step *= 2;
+  const uint32_t *at = sales->at;
+  int64_t low = from, high = sales->rows, step = 16, guess;
+  if (low >= high || at[low] >= instant) return low;
+  if (instant > sales->last) return high;
+  guess = low + (high - low) * (instant - at[low]) / ((int64_t)sales->last - at[low] + 1);
+  if (at[guess] < instant) {
+    for (low = guess + 1; low + step < high && at[low + step] < instant; step *= 2) low += step;
+    if (low + step < high) high = low + step;
+  } else {
+    for (high = guess; high - step > low && at[high - step] >= instant; step *= 2) high -= step;
+    if (high - step > low) low = high - step;
   }
-  high = low + step < sales->rows ? low + step : sales->rows;
   while (low < high) {
     int64_t middle = (low + high) / 2;
-    if (sales->at[middle] < instant) low = middle + 1;
+    if (at[middle] < instant) low = middle + 1;
     else high = middle;
   }
   return low;
