@@ -40,7 +40,9 @@ class Provider:
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Any]:
-        """The fixture, whatever happens inside the block."""
+        """The fixture, whatever happens inside the block; nothing has been counted before it."""
+        for counted in self.api.services.provider.limits._attempts.values():
+            counted._made.clear()
         try:
             async with self.api.taken_back() as connection:
                 yield connection
