@@ -224,8 +224,8 @@ static void base_span(uint32_t *bases, const uint32_t *at, const uint8_t *zone, 
 }
 
 /* The first of ascending rows from `from` on that is not before the instant. It is looked for from
- * where it would be if sales came evenly, in steps that double, then halve: lines here and there are
- * what this costs. */
+ * where it would be if sales came evenly, in steps that double, then halve: what it costs are
+ * lines here and there. */
 static inline int64_t first_row(const sales_t *sales, int64_t from, int64_t instant) {
   const uint32_t *at = sales->at;
   int64_t low = from, high = sales->rows, step = 16, guess;
