@@ -1,13 +1,15 @@
 """The quotas of a whole provider evaluated at once, beside the same job row by row.
 
-`python -m benchmarks.bench_evaluate [subscribers]`, 100 000 by default. One in a hundred is over
-his quota and is switched, one in fifty begins a new window. The baseline asks asyncpg for one
+`python -m benchmarks.bench_evaluate [subscribers] [idle]`, 100 000 by default. One in a hundred is
+over his quota and is switched, one in fifty begins a new window. The baseline asks asyncpg for one
 subscriber at a time, judges him in Python by the same rule and writes down what changes, all in
 transactions of a thousand; it runs on a tenth of the rows, after the job. It is compared with the
 job's second run, before which the network has taken the switches, so that there is nothing to write
-either, and must find nothing to do.
+either, and must find nothing to do. With `idle` only that run is measured, three times: nobody is
+to be switched, and no switch is unanswered.
 """
 
+import itertools
 import resource
 import sys
 import time
@@ -16,6 +18,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from benchmarks import report
 from benchmarks.fleet import fleet
 from farebox.domain.quotas import Policy, window
 from farebox.engine.evaluating import Evaluating
@@ -29,6 +32,7 @@ SUBSCRIBERS = 100_000
 ZONE = "Asia/Kolkata"
 LIMIT = 1 << 30
 TOGETHER = 1000
+IDLE_RUNS = 3
 
 
 async def fill(pool: Pool | Connection, subscribers: int, now_ms: int) -> int:
@@ -58,26 +62,41 @@ async def one_by_one(pool: Pool, numbers: list[int], now_ms: int) -> None:
                 await emit(connection, {BANDWIDTH: meters[number]}, now_ms)
 
 
+class _Crowd:
+    """The job over a filled crowd, timed."""
+
+    def __init__(self, pool: Pool, subscribers: int, now_ms: int) -> None:
+        self._pool = pool
+        self._subscribers = subscribers
+        self._job = Evaluating(pool, lambda: now_ms)
+
+    async def evaluate(self, *, dry_run: bool = False) -> tuple[float, int]:
+        """Seconds, and how many were to be switched."""
+        began = time.perf_counter()
+        told = await self._job.run("crowd", dry_run=dry_run)
+        span = time.perf_counter() - began
+        if told.evaluated != self._subscribers:
+            raise RuntimeError(f"{told.evaluated} of {self._subscribers} were evaluated")
+        return span, told.switched
+
+    async def acknowledge(self) -> None:
+        """As devices answer: from now on there is nothing to switch."""
+        await self._pool.execute(SQL.acknowledge)
+        await self._pool.execute("vacuum analyze")
+
+
 async def measure(dsn: str, subscribers: int, now_ms: int) -> dict[str, Any]:
     """Rows a second of both, and how much memory this process has grown by."""
     pool = await open_pool(dsn, max_size=2, statement_timeout_ms=600_000)
     try:
         start_ms = await fill(pool, subscribers, now_ms)
         await pool.execute("vacuum analyze")
-        job = Evaluating(pool, lambda: now_ms)
+        crowd = _Crowd(pool, subscribers, now_ms)
         before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        spans = {}
-        for name, dry_run in (("dry", True), ("job", False), ("again", False)):
-            began = time.perf_counter()
-            told = await job.run("crowd", dry_run=dry_run)
-            spans[name] = time.perf_counter() - began
-            if told.evaluated != subscribers:
-                raise RuntimeError(f"{told.evaluated} of {subscribers} were evaluated")
-            if name == "job":
-                # As devices answer: from now on there is nothing to switch.
-                switched = told.switched
-                await pool.execute(SQL.acknowledge)
-                await pool.execute("vacuum analyze")
+        dry_s, _ = await crowd.evaluate(dry_run=True)
+        job_s, switched = await crowd.evaluate()
+        await crowd.acknowledge()
+        again_s, _ = await crowd.evaluate()
         grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
         left = dict(await pool.fetchrow(SQL.figures, start_ms))
         numbers = [row["id"] for row in await pool.fetch(SQL.numbers)]
@@ -89,22 +108,53 @@ async def measure(dsn: str, subscribers: int, now_ms: int) -> dict[str, Any]:
             raise RuntimeError("row by row, something was left that the job had not done")
     finally:
         await pool.close()
+    spans = {"dry": dry_s, "job": job_s, "again": again_s}
     return {
         "subscribers": subscribers,
         "switched": switched,
         **{f"{name}_rows_s": round(subscribers / span) for name, span in spans.items()},
         "row_by_row_rows_s": round(len(few) / slow_s),
-        "times_faster": round(subscribers / spans["again"] * slow_s / len(few), 1),
+        "times_faster": round(subscribers / again_s * slow_s / len(few), 1),
         "memory_mib": grown_kib // 1024,
+    }
+
+
+async def idle(dsn: str, subscribers: int, now_ms: int) -> dict[str, Any]:
+    """Seconds where nothing is to be done, and the most memory that this process has had."""
+    pool = await open_pool(dsn, max_size=2, statement_timeout_ms=600_000)
+    try:
+        await fill(pool, subscribers, now_ms)
+        await pool.execute("vacuum analyze")
+        crowd = _Crowd(pool, subscribers, now_ms)
+        await crowd.evaluate()
+        await crowd.acknowledge()
+        began = time.process_time()
+        runs = [await crowd.evaluate() for _ in range(IDLE_RUNS)]
+        busy_s = time.process_time() - began
+    finally:
+        await pool.close()
+    if any(switched for _, switched in runs):
+        raise RuntimeError("somebody was switched again")
+    figures = {f"run_{number}_s": round(span, 2) for number, (span, _) in enumerate(runs, 1)}
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "subscribers": subscribers,
+        **figures,
+        "processor_s_of_a_run": round(busy_s / IDLE_RUNS, 2),
+        "process_mib_at_most": peak_kib // 1024,
     }
 
 
 async def main() -> None:
     """Prints the figures."""
-    subscribers = int(sys.argv[1]) if len(sys.argv) > 1 else SUBSCRIBERS
+    given = dict(itertools.zip_longest(("subscribers", "what"), sys.argv[1:]))
+    subscribers = int(given["subscribers"] or SUBSCRIBERS)
+    take = idle if given["what"] == "idle" else measure
     now_ms = time.time_ns() // 1_000_000
     async with fleet(1, now_ms, lambda _done, _of: None) as filled:
-        for name, figure in (await measure(filled.dsn, subscribers, now_ms)).items():
+        for name, value in report.machine(filled.server).items():
+            print(f"{name}: {value}")
+        for name, figure in (await take(filled.dsn, subscribers, now_ms)).items():
             print(f"{name}: {figure:,}")
 
 
