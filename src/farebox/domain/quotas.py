@@ -1,10 +1,12 @@
 """Fair use: when a subscriber's second speed applies, and what is left until then (isp.md 4.1-4.4).
 
 `evaluate` is the rule for one subscriber, a pure function: usage, policy and an instant in, the
-active choice and the window's new figures out. Windows lie between two boundaries of the local
-calendar, or are a billing cycle, or never end. All volumes are int64 bytes of at most 2^60 - 1.
+active choice and the window's new figures out. It asks the kernel that judges millions. Windows lie
+between two boundaries of the local calendar, or are a billing cycle, or never end. All volumes are
+int64 bytes of at most 2^60 - 1.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -14,13 +16,30 @@ from typing import Any, Final
 
 import msgspec
 
+from farebox.core import quota
 from farebox.domain import wall_clocks
 from farebox.domain.windows import NEVER_MS, local_day_start
 
 MODES: Final = ("always", "data", "uploadDownload")
 EVERY: Final = ("daily", "weekly", "monthly", "never", "billing")
 UNITS: Final = {"mb": 1 << 20, "gb": 1 << 30}
-BYTES_MAX: Final = (1 << 60) - 1
+BYTES_MAX: Final = quota.QUANTITY_MAX
+KERNEL_MODES: Final = {
+    "data": quota.DATA,
+    "uploadDownload": quota.UPLOAD_DOWNLOAD,
+    "always": quota.ALWAYS,
+}
+# The kernel's columns, going in and coming out, and their type codes.
+COLUMNS: Final = {
+    "mode": "B", "flags": "B", "limit": "q", "topup": "q", "carried": "q", "up": "q", "down": "q",
+    "period_start": "q", "period_end": "q", "cal": "i", "t1": "i", "t2": "i", "applied": "i",
+    "bill_start": "q", "bill_end": "q", "expires": "q",
+}  # fmt: skip
+RESULTS: Final = {
+    "active": "i", "used": "q", "effective": "q", "remaining": "q", "period_start": "q",
+    "period_end": "q", "carried": "q", "flags": "H",
+}  # fmt: skip
+_NO_TABLE: Final = quota.Calendars(array("q", (0,)), array("q"))
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,83 +127,77 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     applied: int = 0
     thresholds: tuple[int, int] = (80, 100)
 
-    def is_active_at(self, instant_ms: int) -> bool:
-        """Whether he may use the network then."""
-        return self.is_active and (self.expires_ms is None or instant_ms < self.expires_ms)
-
 
 def evaluate(
     policy: Policy, usage: Usage, standing: Standing, now_ms: int,
     span: Callable[[int], Span] | None = None, bill: tuple[int, int] | None = None,
 ) -> Verdict:  # fmt: skip
     """The rule of isp.md 4.3. `span` gives the calendar's windows, `bill` the cycle known."""
-    current, before = _rolled(policy, usage, standing, now_ms, span, bill)
-    used = policy.metric(current.upload, current.download)
-    is_always = policy.mode == "always"
-    effective = policy.effective(current.carried, current.topup)
-    is_over = not is_always and used > effective
-    active = policy.second if is_over else policy.first
-    levels = [used >= _share(effective, percent) for percent in standing.thresholds]
+    found = None
+    if span is not None and bill is None and now_ms >= usage.end_ms:
+        found = span(now_ms)
+    told = _asked(policy, usage, standing, now_ms, found, bill)
+    flags, start_ms, end_ms = told["flags"], told["period_start"], told["period_end"]
+    current, before = usage, None
+    if flags & quota.ROLLED:
+        before = usage
+        if span is not None and found is not None and found.before_ms > usage.start_ms:
+            # More than one boundary was passed: nothing was used in the window before.
+            before = evaluate(policy, usage, standing, found.before_ms, span).usage
+        current = Usage(start_ms=start_ms, end_ms=end_ms, carried=told["carried"])
+    elif end_ms != usage.end_ms:
+        current = msgspec.structs.replace(usage, end_ms=end_ms)
     return Verdict(
-        active=active,
-        used=used,
-        effective=effective,
-        remaining=None if is_always else max(0, effective - used),
+        active=told["active"],
+        used=told["used"],
+        effective=told["effective"],
+        remaining=None if flags & quota.UNLIMITED else told["remaining"],
         usage=current,
-        is_over=is_over,
+        is_over=bool(flags & quota.OVER),
         is_rolled=before is not None,
-        is_switch=standing.is_online
-        and standing.is_active_at(now_ms)
-        and active != standing.applied,
-        is_stale=bill is not None and now_ms >= current.end_ms,
-        level=0 if is_always else 2 if levels[1] else int(levels[0]),
+        is_switch=bool(flags & quota.SWITCH),
+        is_stale=bool(flags & quota.STALE_CYCLE),
+        level=2 if flags & quota.LEVEL_HIGH else int(bool(flags & quota.LEVEL_LOW)),
         before=before,
     )
 
 
-def _rolled(
-    policy: Policy, usage: Usage, standing: Standing, now_ms: int,
-    span: Callable[[int], Span] | None, bill: tuple[int, int] | None,
-) -> tuple[Usage, Usage | None]:  # fmt: skip
-    """The window that holds now; where it has begun since, also the one before it."""
-    if bill is not None:
-        start_ms, end_ms = bill
-        if start_ms == usage.start_ms and end_ms != usage.end_ms:
-            return msgspec.structs.replace(usage, end_ms=end_ms), None
-        if not usage.start_ms < start_ms <= now_ms:
-            return usage, None
-        before = usage
-    elif span is not None and now_ms >= usage.end_ms:
-        found = span(now_ms)
-        start_ms, end_ms = found.start_ms, found.end_ms
-        before = usage
-        if found.before_ms > usage.start_ms:
-            # More than one boundary was passed: nothing was used in the window before.
-            is_second = span(found.before_ms - 1).start_ms <= usage.start_ms
-            carried = _into(policy, usage, standing, found.before_ms, is_next=is_second)
-            before = Usage(start_ms=found.before_ms, end_ms=start_ms, carried=carried)
-    else:
-        return usage, None
-    carried = _into(policy, before, standing, start_ms, is_next=before is usage)
-    return Usage(start_ms=start_ms, end_ms=end_ms, carried=carried), before
-
-
-def _into(policy: Policy, usage: Usage, standing: Standing, start_ms: int, *, is_next: bool) -> int:
-    """What is carried into a window: from the one right before it, or over idle ones."""
-    if not policy.carries or policy.mode == "always" or not standing.is_active_at(start_ms):
-        return 0
-    return left_over(policy, usage) if is_next else policy.limit
+def _asked(
+    policy: Policy, usage: Usage, standing: Standing, now_ms: int, span: Span | None,
+    bill: tuple[int, int] | None,
+) -> dict[str, int]:  # fmt: skip
+    """What the kernel says to one row; it needs a table only of a window that has ended."""
+    flags = quota.EXCLUDE_UPLOAD * policy.excludes_upload + quota.CARRY * policy.carries
+    flags += quota.ACTIVE * standing.is_active + quota.ONLINE * standing.is_online
+    flags += quota.BILLING * (bill is not None)
+    bill_start_ms, bill_end_ms = bill or (0, 0)
+    expires_ms = NEVER_MS if standing.expires_ms is None else standing.expires_ms
+    row = {
+        "mode": KERNEL_MODES[policy.mode], "flags": flags, "limit": policy.limit,
+        "topup": usage.topup, "carried": usage.carried, "up": usage.upload,
+        "down": usage.download, "period_start": usage.start_ms, "period_end": usage.end_ms,
+        "cal": -1 if span is None else 0, "t1": policy.first, "t2": policy.second,
+        "applied": standing.applied, "bill_start": bill_start_ms, "bill_end": bill_end_ms,
+        "expires": expires_ms,
+    }  # fmt: skip
+    calendars = _NO_TABLE
+    if span is not None:
+        table = array("q", (span.before_ms, span.start_ms, span.end_ms))
+        calendars = quota.Calendars(array("q", (0, 3)), table)
+    given: dict[str, Any] = {name: array(code, (row[name],)) for name, code in COLUMNS.items()}
+    told: dict[str, Any] = {name: array(code, (0,)) for name, code in RESULTS.items()}
+    low, high = standing.thresholds
+    quota.evaluate(
+        now_ms, calendars, **given, **{f"out_{name}": column for name, column in told.items()},
+        low=low, high=high,
+    )  # fmt: skip
+    return {name: column[0] for name, column in told.items()}
 
 
 def left_over(policy: Policy, usage: Usage) -> int:
     """What a window leaves to the next one: at most one limit, never a top-up."""
     used = policy.metric(usage.upload, usage.download)
     return min(max(policy.limit + usage.carried + min(0, usage.topup) - used, 0), policy.limit)
-
-
-def _share(effective: int, percent: int) -> int:
-    """The least usage that is so many percent."""
-    return -(-effective * percent // 100)
 
 
 def window(policy: Policy, zone_name: str, now_ms: int) -> Span:
