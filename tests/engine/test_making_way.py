@@ -38,3 +38,12 @@ async def test_patience_ends() -> None:
         for _ in range(20):
             await patience.make_way()
         assert 0.04 < loop.time() - started < 0.5
+
+
+async def test_who_waits_long_is_made_way_for_no_longer() -> None:
+    """A question that takes long does not hold up what devices report."""
+    readers = Readers(helped_s=0.02)
+    with readers.reading():
+        async with asyncio.timeout(1):
+            await readers.patience(60).make_way()
+    assert readers.are_here()

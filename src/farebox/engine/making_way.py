@@ -2,8 +2,9 @@
 
 A reader's question takes several steps, and in each of them it waits for whatever else the process
 has to do. So work that comes in batches asks between its steps whether somebody is being answered,
-and then waits a little, each batch for no longer in all than its patience. Nothing here is shared
-with other processes.
+and then waits a little, each batch for no longer in all than its patience. A question that takes
+long, because the database has to answer it, is made way for at its beginning only. Nothing here is
+shared with other processes.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# Readers of dashboards come back within this; who does not reads no more.
+# Readers of dashboards come back within this; who does not reads no more. And who has waited for so
+# long is made way for no longer.
 RECENT_S: Final = 2.0
 # How long a batch waits for readers where it is the only one.
 PATIENCE_S: Final = 0.15
@@ -20,8 +22,10 @@ PATIENCE_S: Final = 0.15
 class Readers:
     """Those who are being answered."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, *, helped_s: float = RECENT_S) -> None:
+        """Each is made way for so long at most."""
+        self._helped_s = helped_s
+        self._here: set[object] = set()
         self._gone = asyncio.Event()
         self._gone.set()
         self._last_s = -RECENT_S
@@ -29,19 +33,25 @@ class Readers:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Somebody asks, until the answer is there."""
-        self._count += 1
+        who = object()
+        self._here.add(who)
         self._gone.clear()
+        leaving = asyncio.get_running_loop().call_later(self._helped_s, self._leave, who)
         try:
             yield
         finally:
-            self._count -= 1
-            self._last_s = asyncio.get_running_loop().time()
-            if not self._count:
-                self._gone.set()
+            leaving.cancel()
+            self._leave(who)
+
+    def _leave(self, who: object) -> None:
+        self._here.discard(who)
+        self._last_s = asyncio.get_running_loop().time()
+        if not self._here:
+            self._gone.set()
 
     def are_here(self) -> bool:
         """Whether somebody is being answered or was of late."""
-        if self._count:
+        if self._here:
             return True
         return asyncio.get_running_loop().time() < self._last_s + RECENT_S
 
