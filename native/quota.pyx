@@ -243,3 +243,45 @@ def evaluate(
     finally:
         free(stands)
         del held
+
+
+def evaluate_one(
+    int64_t now_ms, span, *, uint8_t mode, uint8_t flags, int64_t limit, int64_t topup,
+    int64_t carried, int64_t up, int64_t down, int64_t period_start, int64_t period_end,
+    int32_t t1, int32_t t2, int32_t applied, int64_t bill_start, int64_t bill_end,
+    int64_t expires, int low=80, int high=100,
+):
+    """One row by the rule; its answers in the order of the columns that go out."""
+    cdef int32_t cal = -1
+    cdef int32_t active
+    cdef int64_t used, effective, remaining, start, end, left
+    cdef uint16_t found
+    cdef int64_t[4] counts
+    cdef stand_t stand
+    cdef rows_t r
+    cdef call_t call
+    if not 0 <= low <= high <= 100:
+        raise ValueError("thresholds are 0 <= low <= high <= 100")
+    stand.known = True
+    if span is not None:
+        cal = 0
+        stand.before, stand.start, stand.end = span
+        if not stand.before < stand.start < stand.end:
+            raise ValueError("a span ascends")
+        stand.known = stand.before <= now_ms < stand.end
+        if now_ms < stand.start:
+            # The window before it is the one around now; what came before that, nobody has said.
+            stand.before, stand.start, stand.end = INT64_MIN, stand.before, stand.start
+    r.mode, r.flags, r.limit, r.topup, r.carried = &mode, &flags, &limit, &topup, &carried
+    r.up, r.down, r.period_start, r.period_end = &up, &down, &period_start, &period_end
+    r.cal, r.t1, r.t2, r.applied = &cal, &t1, &t2, &applied
+    r.bill_start, r.bill_end, r.expires = &bill_start, &bill_end, &expires
+    r.out_active, r.out_used, r.out_effective = &active, &used, &effective
+    r.out_remaining, r.out_period_start, r.out_period_end = &remaining, &start, &end
+    r.out_carried, r.out_flags = &left, &found
+    call.now, call.low, call.high = now_ms, low, high
+    call.stands, call.cals, call.known = &stand, cal + 1, stand.known
+    call.lanes, call.streams = lanes_most(), False
+    counts = [0, 0, 0, 0]
+    decide_block(&call, &r, 0, 1, counts)
+    return active, used, effective, remaining, start, end, left, found

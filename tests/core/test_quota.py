@@ -31,6 +31,7 @@ from farebox.core.quota import (
     UPLOAD_DOWNLOAD,
     Calendars,
     evaluate,
+    evaluate_one,
 )
 
 Row = dict[str, int]
@@ -306,6 +307,32 @@ def test_rows_do_not_know_each_other() -> None:
     told = answers([few[at] for at in order], TABLES, 495, threads=3)
     assert [expected[at] for at in order] == told
     assert [] == answers([], TABLES, 495)
+
+
+def test_one_row() -> None:
+    """Without columns and with three boundaries as its table, a row is what plain Python says."""
+    source = random.Random(2)
+    for _ in range(3000):
+        row = random_row(source)
+        span = source.choice([None, (480, 490, 500), (0, 100, 495), (400, 495, 600), (5, 6, 7)])
+        told = evaluate_one(
+            495, span, **{name: row[name] for name in row if name != "cal"}, low=7, high=99
+        )
+        row["cal"] = -1 if span is None else 0
+        tables: list[Table] = [] if span is None else [span]
+        assert naive(row, tables, 495, 7, 99) == dict(zip(OUT, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("span", "change"),
+    [((5, 5, 6), {}), ((6, 5, 7), {}), ((5, 6), {}), (None, {"low": 3, "high": 2}),
+     (None, {"high": 101})],
+)  # fmt: skip
+def test_wrong_one(span: Any, change: dict[str, int]) -> None:
+    """A span that does not ascend and thresholds that are none are refused."""
+    row = {name: 1 for name in random_row(random.Random(3)) if name != "cal"}
+    with pytest.raises(ValueError, match=r"span|thresholds|unpack"):
+        evaluate_one(495, span, **row, **change)
 
 
 @pytest.mark.parametrize("lanes", LANES)

@@ -91,3 +91,32 @@ def evaluate(
     Wrong type, length, contiguity, threshold or lanes is a ValueError before any work. A wrong row
     is INVALID, one whose table does not cover now CAL_RANGE; of both, period and carried stay.
     """
+
+def evaluate_one(
+    now_ms: int,
+    span: tuple[int, int, int] | None,
+    *,
+    mode: int,
+    flags: int,
+    limit: int,
+    topup: int,
+    carried: int,
+    up: int,
+    down: int,
+    period_start: int,
+    period_end: int,
+    t1: int,
+    t2: int,
+    applied: int,
+    bill_start: int,
+    bill_end: int,
+    expires: int,
+    low: int = 80,
+    high: int = 100,
+) -> tuple[int, int, int, int, int, int, int, int]:
+    """One row by the rule of 4.3, without columns: what `evaluate` says of it where it is alone.
+
+    `span` is a table of three boundaries in place of `cal`. Gives active, used, effective,
+    remaining, period_start, period_end, carried and flags. ValueError for thresholds as there and
+    a span that does not ascend; OverflowError for a number that its column would not hold.
+    """

@@ -6,7 +6,6 @@ between two boundaries of the local calendar, or are a billing cycle, or never e
 int64 bytes of at most 2^60 - 1.
 """
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -29,17 +28,6 @@ KERNEL_MODES: Final = {
     "uploadDownload": quota.UPLOAD_DOWNLOAD,
     "always": quota.ALWAYS,
 }
-# The kernel's columns, going in and coming out, and their type codes.
-COLUMNS: Final = {
-    "mode": "B", "flags": "B", "limit": "q", "topup": "q", "carried": "q", "up": "q", "down": "q",
-    "period_start": "q", "period_end": "q", "cal": "i", "t1": "i", "t2": "i", "applied": "i",
-    "bill_start": "q", "bill_end": "q", "expires": "q",
-}  # fmt: skip
-RESULTS: Final = {
-    "active": "i", "used": "q", "effective": "q", "remaining": "q", "period_start": "q",
-    "period_end": "q", "carried": "q", "flags": "H",
-}  # fmt: skip
-_NO_TABLE: Final = quota.Calendars(array("q", (0,)), array("q"))
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,22 +124,23 @@ def evaluate(
     found = None
     if span is not None and bill is None and now_ms >= usage.end_ms:
         found = span(now_ms)
-    told = _asked(policy, usage, standing, now_ms, found, bill)
-    flags, start_ms, end_ms = told["flags"], told["period_start"], told["period_end"]
+    active, used, effective, remaining, start_ms, end_ms, carried, flags = _asked(
+        policy, usage, standing, now_ms, found, bill
+    )
     current, before = usage, None
     if flags & quota.ROLLED:
         before = usage
         if span is not None and found is not None and found.before_ms > usage.start_ms:
             # More than one boundary was passed: nothing was used in the window before.
             before = evaluate(policy, usage, standing, found.before_ms, span).usage
-        current = Usage(start_ms=start_ms, end_ms=end_ms, carried=told["carried"])
+        current = Usage(start_ms=start_ms, end_ms=end_ms, carried=carried)
     elif end_ms != usage.end_ms:
         current = msgspec.structs.replace(usage, end_ms=end_ms)
     return Verdict(
-        active=told["active"],
-        used=told["used"],
-        effective=told["effective"],
-        remaining=None if flags & quota.UNLIMITED else told["remaining"],
+        active=active,
+        used=used,
+        effective=effective,
+        remaining=None if flags & quota.UNLIMITED else remaining,
         usage=current,
         is_over=bool(flags & quota.OVER),
         is_rolled=before is not None,
@@ -165,33 +154,22 @@ def evaluate(
 def _asked(
     policy: Policy, usage: Usage, standing: Standing, now_ms: int, span: Span | None,
     bill: tuple[int, int] | None,
-) -> dict[str, int]:  # fmt: skip
+) -> tuple[int, ...]:  # fmt: skip
     """What the kernel says to one row; it needs a table only of a window that has ended."""
     flags = quota.EXCLUDE_UPLOAD * policy.excludes_upload + quota.CARRY * policy.carries
     flags += quota.ACTIVE * standing.is_active + quota.ONLINE * standing.is_online
     flags += quota.BILLING * (bill is not None)
     bill_start_ms, bill_end_ms = bill or (0, 0)
-    expires_ms = NEVER_MS if standing.expires_ms is None else standing.expires_ms
-    row = {
-        "mode": KERNEL_MODES[policy.mode], "flags": flags, "limit": policy.limit,
-        "topup": usage.topup, "carried": usage.carried, "up": usage.upload,
-        "down": usage.download, "period_start": usage.start_ms, "period_end": usage.end_ms,
-        "cal": -1 if span is None else 0, "t1": policy.first, "t2": policy.second,
-        "applied": standing.applied, "bill_start": bill_start_ms, "bill_end": bill_end_ms,
-        "expires": expires_ms,
-    }  # fmt: skip
-    calendars = _NO_TABLE
-    if span is not None:
-        table = array("q", (span.before_ms, span.start_ms, span.end_ms))
-        calendars = quota.Calendars(array("q", (0, 3)), table)
-    given: dict[str, Any] = {name: array(code, (row[name],)) for name, code in COLUMNS.items()}
-    told: dict[str, Any] = {name: array(code, (0,)) for name, code in RESULTS.items()}
     low, high = standing.thresholds
-    quota.evaluate(
-        now_ms, calendars, **given, **{f"out_{name}": column for name, column in told.items()},
+    return quota.evaluate_one(
+        now_ms, None if span is None else (span.before_ms, span.start_ms, span.end_ms),
+        mode=KERNEL_MODES[policy.mode], flags=flags, limit=policy.limit, topup=usage.topup,
+        carried=usage.carried, up=usage.upload, down=usage.download, period_start=usage.start_ms,
+        period_end=usage.end_ms, t1=policy.first, t2=policy.second, applied=standing.applied,
+        bill_start=bill_start_ms, bill_end=bill_end_ms,
+        expires=NEVER_MS if standing.expires_ms is None else standing.expires_ms,
         low=low, high=high,
     )  # fmt: skip
-    return {name: column[0] for name, column in told.items()}
 
 
 def left_over(policy: Policy, usage: Usage) -> int:

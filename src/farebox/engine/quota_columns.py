@@ -1,6 +1,6 @@
 """Columns of quotas as the kernel takes and gives them, without an object per row (isp.md 4.11).
 
-What rows have of their policies, and the call itself. Nothing is read or written here.
+Names, types and flags in one place, and the call itself. Nothing is read or written here.
 """
 
 from array import array
@@ -10,8 +10,18 @@ from typing import Any, Final
 import msgspec
 
 from farebox.core import quota
-from farebox.domain.quotas import COLUMNS, KERNEL_MODES, RESULTS, Policy
+from farebox.domain.quotas import KERNEL_MODES, Policy
 
+# Column and type code.
+COLUMNS: Final = {
+    "mode": "B", "flags": "B", "limit": "q", "topup": "q", "carried": "q", "up": "q", "down": "q",
+    "period_start": "q", "period_end": "q", "cal": "i", "t1": "i", "t2": "i", "applied": "i",
+    "bill_start": "q", "bill_end": "q", "expires": "q",
+}  # fmt: skip
+RESULTS: Final = {
+    "active": "i", "used": "q", "effective": "q", "remaining": "q", "period_start": "q",
+    "period_end": "q", "carried": "q", "flags": "H",
+}  # fmt: skip
 # By bit, as isp.md 4.3 calls them.
 FLAGS: Final = (
     "OVER", "ROLLED", "SWITCH", "LEVEL_LOW", "LEVEL_HIGH", "UNLIMITED", "STALE_CYCLE", "CAL_RANGE",
