@@ -56,14 +56,15 @@ def page(
     """Give the statement for a page whose rows end with how many match in all, null if untold.
 
     Where it `tells`, what matches is looked through once, for ids alone, and only the rows on the
-    page are shown. It is untold of rows that no table has by their ids, and where all are wanted.
+    page are shown. It is untold of rows that nobody has by their ids, or whose first are the page
+    anyway, and where all of a table are wanted.
     """
     values: dict[str, object] = {"limit": limit, "skip": criteria.skip}
     order, sight = _order(criteria), _sight(resource, criteria, within)
     if order == _BY_ID and _is_alone(resource, criteria, within):
         # An index begins with the page, and tells their number faster if that is asked for apart.
         ids = f"select t.id, null::bigint from {resource.table} as t where ({resource.scope.alone})"
-    elif tells and criteria.limit is not None and not resource.source:
+    elif tells and _is_looked_through(resource, criteria, order):
         ids = seen("t.id, count(*) over ()", resource, within, sight)
         ids += _criteria(criteria, values)
     else:
@@ -71,7 +72,7 @@ def page(
         text += _criteria(criteria, values) + order + _cut(criteria, limit)
         return bound(text, view.having(**values))
     on_page = f"({ids}{order}{_cut(criteria, limit)}) as page(id, total)"
-    text = f"select {resource.shown}, page.total from {resource.table} as t"
+    text = f"select {resource.shown}, page.total from {resource.source or resource.table} as t"
     return bound(f"{text} join {on_page} on page.id = t.id{order}", view.having(**values))
 
 
@@ -197,6 +198,16 @@ def _is_alone(resource: Resource, criteria: Criteria, within: str) -> bool:
     """Whether a statement asks for all that the caller sees, and there is a best way to say so."""
     is_filtered = criteria.conditions or criteria.branches or within != "true" or resource.source
     return bool(resource.scope.alone) and not is_filtered
+
+
+def _is_looked_through(resource: Resource, criteria: Criteria, order: str) -> bool:
+    """Whether ids and their number come first, and only then the rows of a page."""
+    if not resource.source:
+        return criteria.limit is not None
+    # What such rows are made of is only worth its price for those that are shown.
+    filters = {one.field.name for one in criteria.conditions}
+    is_sorted_out = criteria.branches or not filters <= resource.scope.indexed
+    return resource.is_keyed and bool(is_sorted_out or order != _BY_ID)
 
 
 def _sight(resource: Resource, criteria: Criteria, within: str) -> str:

@@ -142,6 +142,8 @@ class Resource:
     associations: tuple[Association, ...] = ()
     # What is read instead of the table: a sub-select in brackets, for example from a .sql file.
     source: str | None = None
+    # Whether the rows of the source are those of the table, each found by its id.
+    is_keyed: bool = False
     title: str = ""
     # Column that takes the caller's group on insert.
     owner: str | None = "owner"

@@ -21,6 +21,11 @@ SQL = load(__file__)
 SEEN = SQL.seen
 
 
+async def be_patient(connection: Connection, patience_ms: int) -> None:
+    """Statements may take so long from here to the end of the transaction."""
+    await connection.execute(SQL.be_patient, str(patience_ms))
+
+
 async def exclude_creations(connection: Connection) -> None:
     """From here to the end of the transaction nobody else creates vouchers."""
     await connection.execute(SQL.exclude_creations)

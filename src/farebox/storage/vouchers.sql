@@ -125,13 +125,17 @@ select v.reset_frequency, v.time_zone
 from voucher.voucher v join voucher.campaign c on c.id = v.campaign
 where c.owner = any($1::int[]) and not v.inherit and v.reset_frequency <> 'never'
 
+-- name: be_patient
+-- A list of all vouchers may take longer than other calls.
+select set_config('statement_timeout', $1, true)
+
 -- name: seen
 -- Vouchers as they are at {now_ms}: settings resolved, calendar edits and due resets applied.
 -- {starts} maps "frequency zone" to the start of the window that runs now; where a needed one is
 -- missing, last_reset_at_ms is 0, and the reader works it out.
-(select v.id, v.code, v.campaign, c.owner, s.type, s.value, 'cents' as value_type, s.currency,
-        s.redemption_limit, s.frequency, s.zone, s.expires_on, v.initial_value, v.prefix,
-        v.total, v.total_amount, p.count, p.amount, b.balance, v.last_redemption_at_ms,
+(select v.id, v.code, v.code_key, v.campaign, c.owner, s.type, s.value, 'cents' as value_type,
+        s.currency, s.redemption_limit, s.frequency, s.zone, s.expires_on, v.initial_value,
+        v.prefix, v.total, v.total_amount, p.count, p.amount, b.balance, v.last_redemption_at_ms,
         v.last_redemption_location::text as last_redemption_location,
         case when p.is_due
                then coalesce(({starts}::jsonb ->> (s.frequency || ' ' || s.zone))::bigint, 0)

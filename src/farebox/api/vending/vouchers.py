@@ -6,6 +6,7 @@ the document is silent: a code that more than 50 vouchers share is created all t
 """
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from litestar import get, patch, post, put
@@ -58,7 +59,8 @@ VOUCHER = Resource(
     name="voucher",
     table="voucher.voucher",
     source=SEEN,
-    scope=tenancy.owned(),
+    is_keyed=True,
+    scope=replace(tenancy.owned(), indexed=frozenset(("id", "campaign"))),
     fields=(
         Field("id", "bigtext"),
         Field("code"),
