@@ -32,10 +32,12 @@ select distinct null::bigint, o.policy
 -- has eight bytes and none is null, so that all rows are equally long. Policies of groups ($6 to
 -- $8: group, place, whether windows are billing cycles), of subscribers ($9 to $11) and zones ($12)
 -- are told by their places; $13 is that of the account's zone. Only where a policy has windows that
--- are cycles ($14) are these looked up. Ids are from $15 to below $16, where these are given. Bits
+-- are cycles ($14) are these looked up. Ids are from $15 to below $16, where these are given; the
+-- written figures say so on their own, or each half would read those of everybody. Bits
 -- of the first: 1 the row is settled and its cycle still lasts, 4 active, 8 online, 16 in a billing
 -- cycle.
-select ((r.is_settled and coalesce(g.place, o.place) is not null
+select ((q.policy_hash = r.terms_hash and q.settled_at_ms >= r.terms_since_ms
+          and coalesce(q.time_zone = r.zone, true) and coalesce(g.place, o.place) is not null
           and case when r.own_zone is null then $13::bigint else z.place end is not null
           and (c.end_ms is null or $3 < c.end_ms or r.expires_at_ms <= c.end_ms
                or r.status <> 'active' or c.reset_type not in ('monthly', 'weekly', 'daily')))
@@ -45,12 +47,17 @@ select ((r.is_settled and coalesce(g.place, o.place) is not null
        r.subscriber,
        coalesce(coalesce(g.place, o.place) * 1024
          + case when r.own_zone is null then $13::bigint else z.place end, 0),
-       coalesce(r.topup, 0), coalesce(r.carried, 0), coalesce(r.upload, 0),
-       coalesce(r.download, 0), coalesce(r.window_start_ms, 0), coalesce(r.window_end_ms, 0),
+       coalesce(q.topup, 0), coalesce(q.carried, 0), coalesce(q.upload, 0),
+       coalesce(q.download, 0), coalesce(q.window_start_ms, 0), coalesce(q.window_end_ms, 0),
        case when n.least = n.most then n.most else 0 end, coalesce(c.start_ms, 0),
        case when c.start_ms is null then 0 else coalesce(c.end_ms, 9223372036854775807) end,
        coalesce(r.expires_at_ms, 9223372036854775807)
   from isp.quota_row r
+  left join isp.quota_state q
+    on q.subscriber = r.subscriber and q.kind = $2
+   and ($5::bigint[] is null or q.subscriber = any($5::bigint[]))
+   and ($15::bigint is null or q.subscriber >= $15::bigint)
+   and ($16::bigint is null or q.subscriber < $16::bigint)
   left join unnest($6::bigint[], $7::bigint[], $8::bool[]) as g(user_group, place, is_billed)
     on g.user_group = r.user_group and r.own_policy is null
   left join unnest($9::jsonb[], $10::bigint[], $11::bool[]) as o(policy, place, is_billed)
