@@ -33,7 +33,8 @@ with kept as (
 )
 update isp.account a set
   zone_since_ms = case when time_zone <> $2::jsonb ->> 'time_zone' then $3 else zone_since_ms end,
-  company_name = coalesce($2::jsonb ->> 'company_name', company_name),
+  company_name = case when $2::jsonb ? 'company_name' then $2::jsonb ->> 'company_name'
+    else company_name end,
   time_zone = coalesce($2::jsonb ->> 'time_zone', time_zone),
   country_code = coalesce($2::jsonb ->> 'country_code', country_code),
   currency = coalesce($2::jsonb ->> 'currency', currency),

@@ -16,6 +16,7 @@ import pytest
 
 from farebox.app import assemble, open_services
 from farebox.demo_provider import FIXTURE, KEYS, load_provider
+from farebox.engine.expiring import Expiries
 from farebox.outbound.simulators import BEHAVIOURS, Simulators
 from farebox.settings import from_environment
 from tests.api.conftest import Api
@@ -81,6 +82,8 @@ async def opened(database: str, folder: Path) -> AsyncIterator[Provider]:
     settings = msgspec.structs.replace(read, simulates=True)
     async with open_services(settings, clock=clock) as services:
         await load_provider(services.pool, clock, services.access._keys.by_kid)
+        # Who has expired by then is written down now, and not in the middle of a test.
+        await Expiries(services.pool, clock).sweep()
         # A silence of the simulators is the same however short it is.
         network = services.provider.network
         network.session_wait_s = network.statistics_wait_s = 0.05

@@ -131,3 +131,21 @@ def test_a_credential_gives_what_it_has(provider: Provider, loop: asyncio.Runner
                 assert (403, "forbidden_scope") == (answer.status_code, answer.json()["error"])
 
     loop.run(play())
+
+
+def test_an_account_may_be_without_a_company(provider: Provider, loop: asyncio.Runner) -> None:
+    """Null takes the company's name away; what is not named stays."""
+
+    async def play() -> None:
+        async with provider.fresh():
+            for sent, expected in (
+                ({"companyName": "Net One"}, "Net One"),
+                ({"smsSenderName": "NETONE"}, "Net One"),
+                ({"companyName": None}, None),
+            ):
+                path = "/isp/admin/accounts/test"
+                answer = await provider.call("PATCH", path, json=sent, cred="t-root")
+                assert 200 == answer.status_code, answer.text
+                assert expected == answer.json()["data"]["companyName"]
+
+    loop.run(play())

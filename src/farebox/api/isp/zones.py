@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any, Final
 
-from farebox.api.isp.arguments import Argument
+from farebox.api.isp.arguments import Argument, fold
 from farebox.api.isp.dialect import Answer, Call, created, data, gone
 from farebox.api.isp.kinds import ACCOUNT, FLAG, INSTANT, NAME, TOKEN, Kind, choice, text
 from farebox.api.isp.operating import maybe, operation
@@ -73,7 +73,11 @@ _ACCOUNT_SETTINGS: Final = tuple(maybe(name, kind) for name, (_, kind) in _SETTI
 
 
 def _settings(call: Call) -> dict[str, Any]:
-    return {column: call[name] for name, (column, _) in _SETTINGS.items() if call[name] is not None}
+    told = {column: call[name] for name, (column, _) in _SETTINGS.items() if call[name] is not None}
+    # The one setting that an account may be without, so null takes it away.
+    if fold("companyName") in call.given:
+        told["company_name"] = call["companyName"]
+    return told
 
 
 def _account(row: Any) -> dict[str, Any]:
