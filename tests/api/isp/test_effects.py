@@ -560,7 +560,8 @@ def test_changes_leave_an_entry(fresh: Any) -> None:
         await provider.get("get_user_password/1", cred="t-root")
         await provider.post("add_area", {"areaName": "ptc"})
         rows = await connection.fetch(
-            "select credential, operation, target, outcome from isp.audit where id > $1 order by id",
+            "select credential, operation, target, outcome from isp.audit where id > $1"
+            " order by id",
             last,
         )
         assert [
