@@ -2,7 +2,7 @@
 
 import pytest
 
-from farebox.engine import network, notices
+from farebox.engine import counting, network, notices
 from farebox.storage.pool import Pool
 
 ACCOUNT = "insert into isp.account (id, parent, created_at_ms) values ($1, $2, 0)"
@@ -11,6 +11,9 @@ TEXT = (
     " values ($1, 'sms', 'userBalance', $1)"
 )
 SERVER = "insert into isp.radius_server (account, host) values ($1, $1)"
+DEVICE = (
+    "insert into isp.nas (account, ip, identifier) values ($1, '192.0.2.1', 'gateway') returning id"
+)
 
 
 @pytest.mark.parametrize("line", [("a", "b", "c", "d"), ("d", "c", "b", "a")], ids="".join)
@@ -26,3 +29,17 @@ async def test_the_nearest_account_counts(pool: Pool, line: tuple[str, ...]) -> 
     servers = [await pool.fetchrow(network.SQL.server, one) for one in line]
     assert expected == [row["body"] for row in texts]
     assert expected == [row["account"] for row in servers]
+
+
+@pytest.mark.parametrize("is_upper_first", [True, False], ids=["upper first", "nearer first"])
+async def test_the_nearest_device_counts(pool: Pool, is_upper_first: bool) -> None:
+    """Of a device's name at two accounts above, the nearer one's is meant, whichever came first."""
+    line = ("leaf", "middle", "top")
+    for account, parent in zip(line[::-1], (None, *line[:0:-1]), strict=True):
+        await pool.execute(ACCOUNT, account, parent)
+    upper = line[::-1][:2] if is_upper_first else line[1:]
+    devices = {account: await pool.fetchval(DEVICE, account) for account in upper}
+    expected = [devices["middle"], devices["middle"], devices["top"]]
+    for name in ("gateway", "192.0.2.1"):
+        found = await pool.fetch(counting.SQL.devices, list(line), [name] * len(line))
+        assert expected == [row["device"] for row in found]

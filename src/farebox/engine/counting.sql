@@ -1,12 +1,12 @@
 -- Sessions and what they have counted.
 
 -- name: devices
--- Devices by their identifiers or addresses: those of an account, or of one above it.
+-- Devices by their identifiers or addresses: those of an account, or of the nearest one above it.
 select n.account, n.name, (
-    select d.id from isp.nas d
-     where d.account in (select isp.ancestry(n.account))
-       and (d.identifier = n.name or d.ip = n.name)
-     order by d.account <> n.account, d.id limit 1) as device
+    select d.id from isp.ancestry(n.account) with ordinality as above(account, depth)
+      join isp.nas d on d.account = above.account
+     where d.identifier = n.name or d.ip = n.name
+     order by above.depth, d.id limit 1) as device
   from unnest($1::text[], $2::text[]) as n(account, name)
 
 -- name: open
