@@ -23,6 +23,8 @@ class Shared(NamedTuple):
     policy_hash: int
     since_ms: int
     zone_since_ms: int
+    # For how long a session counts as open after it was heard of.
+    silence_ms: int
 
 
 class Concerned:

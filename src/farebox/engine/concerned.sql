@@ -31,7 +31,8 @@ select coalesce(array_agg(id), '{}'), coalesce(array_agg(account), '{}'),
 -- name: terms
 -- What those of an account, a group and maybe a zone of their own share, in this order.
 select coalesce(n.zone, a.time_zone), p.policy_hash,
-       greatest(g.profile_since_ms, p.policy_since_ms, a.zone_since_ms), a.zone_since_ms
+       greatest(g.profile_since_ms, p.policy_since_ms, a.zone_since_ms), a.zone_since_ms,
+       1000 * a.session_silence_s
   from unnest($1::text[], $2::bigint[], $3::text[]) with ordinality as n(account, grp, zone, place)
   join isp.account a on a.id = n.account
   join isp.user_group g on g.id = n.grp

@@ -22,7 +22,6 @@ from farebox.domain.errors import NotFoundError
 from farebox.domain.quotas import Policy
 from farebox.engine.metering import BANDWIDTH, VENDOR, Meter, read, write
 from farebox.engine.quota_rows import ZONES, Block, Rows
-from farebox.engine.subscribers import SILENCE_MS
 from farebox.engine.switching import SWITCH
 from farebox.storage.pool import Connection, Pool, storage_errors, transaction
 from farebox.storage.sqlfile import load
@@ -147,6 +146,7 @@ class _Job:
     def __init__(self, account: Any, kind: str, now_ms: int, told: Summary) -> None:
         self._account = account["id"]
         self._thresholds = account["alert_thresholds"]
+        self._silence_ms = 1000 * account["session_silence_s"]
         zone = account["time_zone"]
         self._zone = ZONES.index(zone) + 1 if zone in ZONES else None
         self._kind = kind
@@ -240,7 +240,7 @@ class _Job:
                 see(block)
 
         await connection.copy_from_query(
-            SQL.rows, self._account, self._kind, self._now_ms, SILENCE_MS, only,
+            SQL.rows, self._account, self._kind, self._now_ms, self._silence_ms, only,
             *_columns(groups), *_columns(own), ZONES, self._zone, any(billed), *bounds,
             output=take, format="binary",
         )  # fmt: skip

@@ -7,8 +7,8 @@ select set_config('statement_timeout', '600s', true), set_config('work_mem', '64
        set_config('max_parallel_workers_per_gather', '0', true)
 
 -- name: accounts
--- The account and all below it, with the thresholds of each and the rows of a kind at most.
-select a.id, a.alert_thresholds, a.time_zone,
+-- The account and all below it, with the settings of each and the rows of a kind at most.
+select a.id, a.alert_thresholds, a.time_zone, a.session_silence_s,
        (select count(*) from isp.subscriber s where s.account = a.id) as subscribers
   from isp.account a where a.id in (select isp.subtree($1)) order by a.id
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from farebox.domain.errors import NotFoundError
-from farebox.engine.subscribers import SILENCE_MS, thoroughly
+from farebox.engine.subscribers import SQL as SUBSCRIBERS
+from farebox.engine.subscribers import thoroughly
 from farebox.storage.pool import Pool
 from farebox.storage.sqlfile import load
 
@@ -21,7 +22,8 @@ class Groups:
     async def list(self, account: str, only: Sequence[int] | None = None) -> list[Any]:
         """All groups of an account, or those of some ids."""
         async with thoroughly(self._pool) as connection:
-            return list(await connection.fetch(SQL.list, self._clock(), account, only, SILENCE_MS))
+            silence_ms = await connection.fetchval(SUBSCRIBERS.silence, account)
+            return list(await connection.fetch(SQL.list, self._clock(), account, only, silence_ms))
 
     async def one(self, account: str, number: int) -> Any:
         """A group; NotFoundError when it is not there."""

@@ -2,7 +2,8 @@
 
 -- name: list
 -- Groups of an account, or those asked for ($3); counts leave out whoever is deleted. Whoever is
--- online is found apart, so that his session is looked up or all are gone through, as it pays.
+-- online is found apart, so that his session is looked up or all are gone through, as it pays; a
+-- session counts as open for so long after it was heard of ($4).
 with asked as (
   select * from isp.user_group where account = $2 and ($3::bigint[] is null or id = any($3))
 ), counted as (

@@ -18,7 +18,6 @@ from farebox.domain import wall_clocks
 from farebox.domain.cycles import Cycle
 from farebox.domain.quotas import Policy, Standing, Usage, Verdict
 from farebox.domain.tallies import Past, Tally
-from farebox.engine.subscribers import SILENCE_MS
 from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
 
@@ -90,7 +89,7 @@ async def tallies(
 
     Whoever has no window begins with the one of the instant that `begun_ms` has for him.
     """
-    rows = await connection.fetch(SQL.meters, list(subscribers), now_ms, kind, SILENCE_MS)
+    rows = await connection.fetch(SQL.meters, list(subscribers), now_ms, kind)
     turned = [
         row["subscriber"] for row in rows
         if row["window_start_ms"] is not None and not row["is_settled"]

@@ -16,7 +16,7 @@ select r.*, c.start_ms as cycle_start_ms, c.end_ms as cycle_end_ms, c.reset_type
            max(case $3 when 'bandwidth' then applied_template else applied_attributes end) as most
       from isp.session
      where subscriber = r.subscriber and stopped_at_ms is null
-       and updated_at_ms >= $2::bigint - $4::bigint) n on true
+       and updated_at_ms >= $2::bigint - 1000 * r.session_silence_s) n on true
  where r.subscriber = any($1::bigint[]) and r.kind = $3
 
 -- name: turns

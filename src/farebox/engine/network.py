@@ -26,7 +26,7 @@ from farebox.domain.radius_packets import (
 from farebox.engine.limits import Limits
 from farebox.engine.passwords_kept import unseal
 from farebox.engine.sealing import Sealer, about
-from farebox.engine.subscribers import SILENCE_MS, Subscribers
+from farebox.engine.subscribers import Subscribers
 from farebox.outbound.radius import Device, Exchange, Radius
 from farebox.storage.pool import Connection, Pool, storage_errors
 from farebox.storage.sqlfile import load
@@ -84,7 +84,7 @@ async def open_sessions(
     connection: Connection | Pool, numbers: Sequence[int], now_ms: int
 ) -> list[Any]:
     """The open sessions of subscribers, of each in the order of their start."""
-    return list(await connection.fetch(SQL.sessions, list(numbers), now_ms, SILENCE_MS))
+    return list(await connection.fetch(SQL.sessions, list(numbers), now_ms))
 
 
 class Network:

@@ -9,9 +9,10 @@ select o.id, o.subscriber, o.acct_session_id, s.username, o.applied_template,
        n.identifier, n.coa_port, n.secret_sealed
   from isp.session o
   join isp.subscriber s on s.id = o.subscriber
+  join isp.account a on a.id = s.account
   left join isp.nas n on n.id = o.nas
  where o.subscriber = any($1::bigint[]) and o.stopped_at_ms is null
-   and o.updated_at_ms >= $2::bigint - $3::bigint
+   and o.updated_at_ms >= $2::bigint - 1000 * a.session_silence_s
  order by o.subscriber, o.started_at_ms, o.id
 
 -- name: close

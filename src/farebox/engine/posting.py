@@ -28,7 +28,6 @@ from farebox.engine.concerned import Concerned, by_keys, by_sets
 from farebox.engine.counting import numbers
 from farebox.engine.metering import BANDWIDTH, VENDOR, tallies, write
 from farebox.engine.quota_columns import COLUMNS, Terms, evaluate, spread, terms_of
-from farebox.engine.subscribers import SILENCE_MS
 from farebox.storage.pool import Connection
 from farebox.storage.sqlfile import load
 
@@ -68,7 +67,11 @@ async def post(
         return {kind: [] for kind in KINDS}
     if events:
         await by_sets(connection)
-    figures = await _add_in_place(connection, columns, concerned, now_ms)
+    figures: dict[str, list[int]] = {name: [] for name in _FIGURES}
+    for silence_ms, some in _by_silence(columns, concerned):
+        added = await _add_in_place(connection, some, concerned, silence_ms, now_ms)
+        for name, column in added.items():
+            figures[name] += column
     switches = {BANDWIDTH: await _judge(connection, figures, concerned, now_ms), VENDOR: []}
     if len(figures["subscriber"]) < len(columns[0]):
         done = set(figures["subscriber"])
@@ -104,21 +107,38 @@ def _total(number: int, events: Sequence[Event]) -> tuple[int, int, int, int, in
     return number, min(instants), max(instants), sum(ups), sum(downs)
 
 
+def _by_silence(
+    columns: Sequence[Sequence[int]], concerned: Concerned
+) -> Iterator[tuple[int, Sequence[Sequence[int]]]]:
+    """The columns apart by the silence that ends a session; accounts mostly have the same one."""
+    terms, standing = concerned.terms, concerned.standing
+    if len({one.silence_ms for one in terms}) == 1:
+        yield terms[0].silence_ms, columns
+        return
+    rows = defaultdict(list)
+    for row in zip(*columns, strict=True):
+        rows[terms[standing[row[0]][0]].silence_ms].append(row)
+    for silence_ms, ones in rows.items():
+        yield silence_ms, [list(column) for column in zip(*ones, strict=True)]
+
+
 async def _add_in_place(
-    connection: Connection, columns: Sequence[Sequence[int]], concerned: Concerned, now_ms: int
-) -> dict[str, list[int]]:
+    connection: Connection, columns: Sequence[Sequence[int]], concerned: Concerned,
+    silence_ms: int, now_ms: int,
+) -> dict[str, list[int]]:  # fmt: skip
     """Figures of those to whose written ones all of their events could be added."""
     subscribers, firsts, lasts, ups, downs = columns
     first_ms, last_ms = min(firsts), max(lasts)
+    # The last of each is the silence, which is given on its own.
     terms = [
-        (place, *one, *span)
+        (place, *one[:-1], *span)
         for place, one in enumerate(concerned.terms)
         for span in _days(one.zone, first_ms, last_ms)
     ]
     standing = concerned.standing
     row = await connection.fetchrow(
         SQL.add_in_place, subscribers, numbers(standing[one][0] for one in subscribers),
-        *map(numbers, (firsts, lasts, ups, downs)), now_ms, SILENCE_MS,
+        *map(numbers, (firsts, lasts, ups, downs)), now_ms, silence_ms,
         *map(list, zip(*terms, strict=True)), now_ms - _RECENT_MS,
     )  # fmt: skip
     return {name: column or [] for name, column in zip(_FIGURES, row, strict=True)}

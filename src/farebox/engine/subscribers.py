@@ -22,8 +22,6 @@ STATUSES: Final = (
     "active", "pending", "rejected", "expired", "pending-approval", "deleted", "blocked",
     "blacklisted", "terminated", "suspended",
 )  # fmt: skip
-# A session that was not heard of for so long is over.
-SILENCE_MS: Final = 2_700_000
 WEEK_MS: Final = 7 * 86_400_000
 
 
@@ -90,7 +88,7 @@ class Subscribers:
     async def presence(self, account: str, number: int) -> tuple[int | None, bool, str]:
         """When his last session ended, whether one is open, and his time zone."""
         row = await self.get(account, number)
-        seen = (await self._fetch(SQL.presence, number, SILENCE_MS))[0]
+        seen = (await self._fetch(SQL.presence, number, account))[0]
         return seen["stopped_at_ms"], seen["is_online"], row["time_zone"]
 
     async def counts(self, account: str) -> Counter[str]:
@@ -98,7 +96,8 @@ class Subscribers:
         now_ms = self._clock()
         async with thoroughly(self._pool) as connection:
             kinds = await connection.fetch(SQL.kinds, now_ms, account, WEEK_MS)
-            online = await connection.fetchval(SQL.online, now_ms, account, SILENCE_MS)
+            silence_ms = await connection.fetchval(SQL.silence, account)
+            online = await connection.fetchval(SQL.online, now_ms, account, silence_ms)
         counts = Counter(online=online)
         for status, is_expiring, is_fresh, people in kinds:
             counts[status] += people

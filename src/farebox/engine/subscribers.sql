@@ -52,11 +52,16 @@ where case when $6::text is null then status <> 'deleted' else status = $6 end
 order by id limit $4
 
 -- name: presence
--- The end of the last session that ended, and whether one is open.
+-- The end of the last session that ended, and whether one is open by the rule of an account ($3).
 select (select max(stopped_at_ms) from isp.session where subscriber = $2) as stopped_at_ms,
        exists (select from isp.session
                 where subscriber = $2 and stopped_at_ms is null
-                  and updated_at_ms >= $1::bigint - $3::bigint) as is_online
+                  and updated_at_ms >= $1::bigint - 1000 * (
+                    select session_silence_s from isp.account where id = $3)) as is_online
+
+-- name: silence
+-- For how long a session counts as open after it was heard of.
+select 1000 * session_silence_s from isp.account where id = $1
 
 -- name: be_thorough
 -- Who goes through a whole account takes longer than other calls, and the way that suits its size.

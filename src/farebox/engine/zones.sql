@@ -18,8 +18,10 @@ select count(*) from isp.ancestry($1)
 
 -- name: add
 -- A new account with what its parent has.
-insert into isp.account (id, parent, time_zone, country_code, currency, created_at_ms)
-select $1, p.id, p.time_zone, p.country_code, p.currency, $3 from isp.account p where p.id = $2
+insert into isp.account
+  (id, parent, time_zone, country_code, currency, session_silence_s, created_at_ms)
+select $1, p.id, p.time_zone, p.country_code, p.currency, p.session_silence_s, $3
+  from isp.account p where p.id = $2
 on conflict do nothing returning true
 
 -- name: change
@@ -46,6 +48,7 @@ update isp.account a set
     coalesce(($2::jsonb ->> 'coa_fallback_disconnect')::bool, coa_fallback_disconnect),
   usage_alerts = coalesce($2::jsonb ->> 'usage_alerts', usage_alerts),
   expose_api_key = coalesce(($2::jsonb ->> 'expose_api_key')::bool, expose_api_key),
+  session_silence_s = coalesce(($2::jsonb ->> 'session_silence_s')::int, session_silence_s),
   alert_thresholds = case when $2::jsonb ? 'alert_thresholds'
     then array(select jsonb_array_elements_text($2::jsonb -> 'alert_thresholds')::int)
     else alert_thresholds end

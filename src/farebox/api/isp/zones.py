@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from farebox.api.isp.arguments import Argument, fold
 from farebox.api.isp.dialect import Answer, Call, created, data, gone
-from farebox.api.isp.kinds import ACCOUNT, FLAG, INSTANT, NAME, TOKEN, Kind, choice, text
+from farebox.api.isp.kinds import ACCOUNT, FLAG, INSTANT, NAME, TOKEN, Kind, choice, text, whole
 from farebox.api.isp.operating import maybe, operation
 from farebox.domain import wall_clocks
 from farebox.domain.errors import InvalidError
@@ -68,6 +68,7 @@ _SETTINGS: Final[dict[str, tuple[str, Kind]]] = {
     "exposeApiKey": ("expose_api_key", FLAG),
     "usageAlerts": ("usage_alerts", choice("none", "sms", "email", "both")),
     "alertThresholds": ("alert_thresholds", Kind(_read_thresholds, list[int])),
+    "sessionSilence": ("session_silence_s", whole(60, 86_400)),
 }
 _ACCOUNT_SETTINGS: Final = tuple(maybe(name, kind) for name, (_, kind) in _SETTINGS.items())
 
