@@ -2,7 +2,7 @@
 
 import pytest
 
-from farebox.engine import counting, network, notices
+from farebox.engine import authorizing, counting, network, notices
 from farebox.storage.pool import Pool
 
 ACCOUNT = "insert into isp.account (id, parent, created_at_ms) values ($1, $2, 0)"
@@ -12,8 +12,22 @@ TEXT = (
 )
 SERVER = "insert into isp.radius_server (account, host) values ($1, $1)"
 DEVICE = (
-    "insert into isp.nas (account, ip, identifier) values ($1, '192.0.2.1', 'gateway') returning id"
+    "insert into isp.nas (account, ip, identifier, vendor)"
+    " values ($1, '192.0.2.1', 'gateway', $1) returning id"
 )
+
+SUBSCRIBER = """
+with chosen as (
+  insert into isp.profile (account, name, policy, created_at_ms, updated_at_ms)
+  values ('top', 'plan', '{}', 0, 0) returning id
+), entered as (
+  insert into isp.user_group (account, name, profile) select 'top', 'all', id from chosen
+  returning id
+)
+insert into isp.subscriber (account, username, user_group, group_since_ms, activated_at_ms,
+                            created_at_ms, updated_at_ms)
+select 'top', 'one', id, 0, 0, 0, 0 from entered returning id
+"""
 
 
 @pytest.mark.parametrize("line", [("a", "b", "c", "d"), ("d", "c", "b", "a")], ids="".join)
@@ -40,6 +54,11 @@ async def test_the_nearest_device_counts(pool: Pool, is_upper_first: bool) -> No
     upper = line[::-1][:2] if is_upper_first else line[1:]
     devices = {account: await pool.fetchval(DEVICE, account) for account in upper}
     expected = [devices["middle"], devices["middle"], devices["top"]]
+    subscriber = await pool.fetchval(SUBSCRIBER)
     for name in ("gateway", "192.0.2.1"):
         found = await pool.fetch(counting.SQL.devices, list(line), [name] * len(line))
         assert expected == [row["device"] for row in found]
+        asking = ("", name) if name[0].isdigit() else (name, "")
+        for account, expected_vendor in zip(line, ("middle", "middle", "top"), strict=True):
+            told = await pool.fetchrow(authorizing.SQL.known, subscriber, account, *asking)
+            assert expected_vendor == told["vendor"]

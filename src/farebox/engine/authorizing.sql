@@ -5,10 +5,11 @@
 select s.password_sealed,
        (select o.attributes from isp.quota_override o
          where o.subscriber = s.id and o.kind = 'vendor') as attributes,
-       (select n.vendor from isp.nas n
-         where n.account in (select isp.ancestry($2))
-           and (($3 <> '' and n.identifier = $3) or ($4 <> '' and n.ip = $4))
-         order by n.account <> $2, n.id limit 1) as vendor
+       (select n.vendor
+          from isp.ancestry($2) with ordinality as above(account, depth)
+          join isp.nas n on n.account = above.account
+         where ($3 <> '' and n.identifier = $3) or ($4 <> '' and n.ip = $4)
+         order by above.depth, n.id limit 1) as vendor
   from isp.subscriber s where s.id = $1
 
 -- name: remember
