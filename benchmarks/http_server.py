@@ -7,7 +7,6 @@ handler of the framework that does nothing.
 """
 
 import asyncio
-import gc
 import socket
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from litestar import Litestar, post
 from benchmarks.baselines import RESPONSE
 from farebox.api.services import Services
 from farebox.api.vending.lane import Lane
-from farebox.app import assemble, open_services
+from farebox.app import assemble, open_services, spare_collector
 from farebox.cli.serving import server_config
 from farebox.engine.calls import Answer, Call
 from farebox.settings import Settings
@@ -103,8 +102,7 @@ async def serve(settings: Settings, kind: str) -> None:
     """Serves until SIGTERM."""
     async with open_services(settings) as services:
         app = assemble(services, settings) if kind == "product" else _noop(services)
-        gc.collect()
-        gc.freeze()
+        spare_collector()
         config = server_config(app)
         config.lifespan = "off"
         listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
