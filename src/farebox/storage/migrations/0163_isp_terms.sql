@@ -1,5 +1,11 @@
--- What figures have to be written under and since when, to be settled, is told beside them: whoever
--- reads everybody joins the written figures in his own way, and only those of the ids he reads.
+-- After what silence a session is over is each account's own (isp.md 2). The figures of subscribers
+-- tell it where the account is read anyway. What figures have to be written under and since when,
+-- to be settled, is told beside them: whoever reads everybody joins the written figures in his own
+-- way, and only those of the ids he reads.
+
+alter table isp.account add session_silence_s int not null default 2700;
+alter table isp.account add constraint account_session_silence_bounded
+  check (session_silence_s between 60 and 86400);
 
 create or replace view isp.bandwidth_row as
 select s.id as subscriber, 'bandwidth'::text as kind, s.account, s.user_group, s.status,
@@ -19,7 +25,8 @@ select s.id as subscriber, 'bandwidth'::text as kind, s.account, s.user_group, s
        q.policy_hash, coalesce(o.policy_hash, p.policy_hash) as terms_hash,
        case when o.policy is null
          then greatest(g.profile_since_ms, p.policy_since_ms, a.zone_since_ms)
-         else a.zone_since_ms end as terms_since_ms
+         else a.zone_since_ms end as terms_since_ms,
+       a.session_silence_s
   from isp.subscriber s
   join isp.account a on a.id = s.account
   join isp.user_group g on g.id = s.user_group
@@ -38,7 +45,7 @@ select s.id, 'vendor', s.account, s.user_group, s.status, s.expires_at_ms, s.cre
        q.previous, q.version,
        q.policy_hash = o.policy_hash and q.settled_at_ms >= a.zone_since_ms
          and coalesce(q.time_zone = coalesce(s.time_zone, a.time_zone), true),
-       q.policy_hash, o.policy_hash, a.zone_since_ms
+       q.policy_hash, o.policy_hash, a.zone_since_ms, a.session_silence_s
   from isp.quota_override o
   join isp.subscriber s on s.id = o.subscriber
   join isp.account a on a.id = s.account
