@@ -13,18 +13,13 @@ from pathlib import Path
 _PROCESSES = Path("/proc")
 
 
-def are_enough() -> bool:
-    """Whether a worker can have a core to itself."""
-    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
-
-
 @contextlib.contextmanager
 def of_its_own(worker: int) -> Iterator[None]:
     """Inside, this worker has the first core; this process has the rest, with all it started."""
-    if not are_enough():
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(cores) < 2:
         yield
         return
-    cores = os.sched_getaffinity(0)
     first = {min(cores)}
     _bind(_family(os.getpid()) - {worker}, cores - first)
     _bind([worker], first)
