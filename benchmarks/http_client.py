@@ -6,17 +6,16 @@ intervals whatever the answers do, and their time runs from when they should hav
 stall is seen by every request it delays.
 """
 
-import asyncio
 import itertools
 import random
 import re
+import select
+import socket
 import sys
 import time
-from collections import deque
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
-import uvloop
 
 from benchmarks.fleet import code_of
 from benchmarks.loop import Measured, summary
@@ -46,45 +45,33 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
 
 
-class _Connection(asyncio.Protocol):
+class _Connection:
     """One keep-alive connection with at most one request under way."""
 
-    def __init__(self, load: "_Load") -> None:
-        self._load = load
-        self._transport: Any = None
-        self._buffer = b""
+    __slots__ = ("begun", "buffer", "length", "socket")
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        self.buffer = b""
         # How long the answer is that comes in; 0 before its head is there.
-        self._length = 0
+        self.length = 0
         self.begun = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._load.free(self)
-
-    def send(self, request: bytes, begun: float) -> None:
-        """Sends a request whose time runs from `begun`."""
-        self.begun = begun
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer = self._buffer + data if self._buffer else data
-        if not self._length:
+    def answer(self, data: bytes) -> bytes:
+        """The whole answer once its last piece is there, else nothing."""
+        buffer = self.buffer = self.buffer + data if self.buffer else data
+        if not self.length:
             head = buffer.find(b"\r\n\r\n")
             if head < 0:
-                return
+                return b""
             length = _LENGTH.search(buffer, 0, head)
-            self._length = head + 4 + (int(length[1]) if length else 0)
-        if len(buffer) >= self._length:
-            self._buffer, self._length = buffer[self._length :], 0
-            self._load.answered(self, buffer)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
-        self._load.lost()
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._transport.abort()
+            self.length = head + 4 + (int(length[1]) if length else 0)
+        if len(buffer) < self.length:
+            return b""
+        self.buffer, self.length = b"", 0
+        return buffer
 
 
 class _Load:
@@ -98,71 +85,66 @@ class _Load:
         self._times: list[float] = []
         self._failed = self._retried = 0
         self._idle: list[_Connection] = []
-        self._due: deque[float] = deque()
         self._begins = self._ends = 0.0
-        self._all: list[_Connection] = []
-        self._ended = asyncio.Event()
 
-    async def run(self) -> Measured:
-        job, loop = self._job, asyncio.get_running_loop()
-        for _ in range(job.connections):
-            _, made = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", job.port)
-            self._all.append(made)
-        self._begins = time.perf_counter() + job.warm_s
-        self._ends = self._begins + job.seconds
-        if job.rate:
-            await self._keep_time()
-        else:
-            for connection in list(self._idle):
-                self._next(connection)
-        loop.call_later(max(0.0, self._ends - time.perf_counter()) + 0.05, self._ended.set)
-        await self._ended.wait()
-        span_s = min(time.perf_counter(), self._ends + 0.05) - self._begins
-        for connection in self._all:
-            connection.close()
-        return summary(self._times, span_s, self._failed, self._retried)
+    def run(self) -> Measured:
+        job = self._job
+        connections = [_Connection(job.port) for _ in range(job.connections)]
+        by_file = {connection.socket.fileno(): connection for connection in connections}
+        with select.epoll() as answers:
+            for file in by_file:
+                answers.register(file, select.EPOLLIN)
+            started = time.perf_counter()
+            self._begins = started + job.warm_s
+            self._ends = self._begins + job.seconds
+            dues = self._dues(started)
+            self._idle = connections.copy()
+            due = next(dues)
+            while (now := time.perf_counter()) < self._ends:
+                while self._idle and due <= now:
+                    self._send(self._idle.pop(), due if job.rate else now)
+                    due = next(dues)
+                until = min(self._ends, due) if self._idle else self._ends
+                for file, _ in answers.poll(max(0.0, until - now)):
+                    self._receive(by_file[file], answers)
+        for connection in connections:
+            connection.socket.close()
+        return summary(self._times, now - self._begins, self._failed, self._retried)
 
-    async def _keep_time(self) -> None:
-        """Makes requests due at fixed intervals until the end."""
-        started, interval = time.perf_counter(), 1.0 / self._job.rate
+    def _dues(self, started: float) -> Iterator[float]:
+        """When each request is to begin: at fixed intervals, or as soon as may be."""
+        if not self._job.rate:
+            yield from itertools.repeat(0.0)
+        interval = 1.0 / self._job.rate
         for number in itertools.count():
-            due = started + number * interval
-            if due > self._ends:
-                return
-            now = time.perf_counter()
-            if due > now + 0.001:
-                await asyncio.sleep(due - now)
-            self._due.append(due)
-            while self._idle and self._due:
-                self._idle.pop().send(self._request(), self._due.popleft())
+            yield started + number * interval
 
-    def free(self, connection: _Connection) -> None:
-        self._idle.append(connection)
+    def _send(self, connection: _Connection, begun: float) -> None:
+        """Sends a request whose time runs from `begun`."""
+        connection.begun = begun
+        connection.socket.send(self._request())
 
-    def answered(self, connection: _Connection, answer: bytes) -> None:
+    def _receive(self, connection: _Connection, answers: select.epoll) -> None:
+        data = connection.socket.recv(65_536)
+        if not data:
+            self._failed += 1
+            answers.unregister(connection.socket)
+            return
+        answer = connection.answer(data)
+        if not answer:
+            return
         now = time.perf_counter()
-        if connection.begun >= self._begins and now <= self._ends + 0.05:
-            if self._expect in answer and answer.startswith(b"HTTP/1.1 200"):
+        if connection.begun >= self._begins:
+            if answer.startswith(b"HTTP/1.1 200") and self._expect in answer:
                 self._times.append(now - connection.begun)
             elif answer.startswith(b"HTTP/1.1 503"):
                 self._retried += 1
             else:
                 self._failed += 1
-        self._next(connection)
-
-    def _next(self, connection: _Connection) -> None:
-        now = time.perf_counter()
         if self._job.rate:
-            if self._due:
-                connection.send(self._request(), self._due.popleft())
-            else:
-                self._idle.append(connection)
-        elif now < self._ends:
-            connection.send(self._request(), now)
-
-    def lost(self) -> None:
-        if time.perf_counter() < self._ends:
-            self._failed += 1
+            self._idle.append(connection)
+        else:
+            self._send(connection, now)
 
     def _request(self) -> bytes:
         job = self._job
@@ -185,10 +167,11 @@ def _pieces(job: Job) -> tuple[str, str, str]:
     return f"POST {path_before}", between, body_after
 
 
-async def _main() -> None:
+def main() -> None:
+    """Reads the job, drives it, writes what it gave."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    sys.stdout.buffer.write(msgspec.json.encode(await _Load(job).run()))
+    sys.stdout.buffer.write(msgspec.json.encode(_Load(job).run()))
 
 
 if __name__ == "__main__":
-    uvloop.run(_main())
+    main()
