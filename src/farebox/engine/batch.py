@@ -10,8 +10,10 @@ from typing import Any
 from farebox.domain.errors import DomainError
 from farebox.engine.calls import Answer, Call
 from farebox.engine.shelf import Shelf
-from farebox.storage import redemption as store
+from farebox.storage.redemption import NULL, Rows
 
+# A row of the history: its numbers, its texts.
+HistoryRow = tuple[tuple[int | None, ...], tuple[str, ...]]
 KEEP, CLEAR, SET = range(3)
 
 
@@ -29,8 +31,7 @@ class Touch:
         self.saved = saved
         self.version = version
         self.hold = KEEP
-        self.hold_device: str | None = None
-        self.hold_owner: str | None = None
+        self.hold_device = self.hold_owner = NULL
         self.hold_until_ms: int | None = None
         self.redeemed_at_ms: int | None = None
         self.location: int | None = None
@@ -66,12 +67,12 @@ class Batch:
         self.touches: dict[int, Touch] = {}
         # Slots whose versions must still hold: False = looked at, True = must stand still as well.
         self.relied: dict[int, bool] = {}
-        # (voucher, device, order) that must not be recorded, with the code they belong to.
-        self.absent: list[tuple[int, str, str]] = []
-        self.redemptions: list[tuple[Any, ...]] = []
-        self.history: list[tuple[Any, ...]] = []
+        # Vouchers with the device and the order that must not be recorded of them.
+        self.absent = Rows()
+        self.redemptions = Rows()
+        self.history = Rows()
         # History of validations that wrote nothing; it may follow within a second.
-        self.quiet: list[tuple[Any, ...]] = []
+        self.quiet: list[HistoryRow] = []
         self.rolled_back: list[tuple[Any, ...]] = []
         self.buried: list[tuple[Any, ...]] = []
         self.unkeyed: list[tuple[str, int]] = []
@@ -114,23 +115,19 @@ class Batch:
             # Decided under two revisions of a campaign, of which the older must be found out.
             if campaigns.setdefault(campaign.id, campaign.revision) > campaign.revision:
                 campaigns[campaign.id] = campaign.revision
-        ordered = sorted(campaigns.items())
-        seen: list[tuple[int, int]] = []
-        held: list[tuple[int, int]] = []
+        ordered, seen, held, states = Rows(), Rows(), Rows(), Rows()
+        for revision in sorted(campaigns.items()):
+            ordered.add(revision)
         for slot, stands in self.relied.items():
             if slot not in self.touches:
-                (held if stands else seen).append((book.voucher_id(slot), book.version(slot)))
-        states = [_state(shelf, touch) for touch in touches]
+                (held if stands else seen).add((book.voucher_id(slot), book.version(slot)))
+        for touch in touches:
+            _add_state(states, shelf, touch)
         return [
-            *store.columns_of(ordered, store.CAMPAIGNS),
-            *store.columns_of(seen, store.RELIED),
-            *store.columns_of(held, store.RELIED),
-            *store.columns_of(self.absent, store.ABSENT),
-            *store.columns_of(states, store.VOUCHERS),
-            self.now_ms,
-            *store.columns_of(self.redemptions, store.REDEMPTIONS),
-            *store.columns_of(self.history, store.HISTORY),
-        ]
+            ordered.column_of_numbers(), seen.column_of_numbers(), held.column_of_numbers(),
+            *self.absent.columns(), *states.columns(), self.now_ms,
+            *self.redemptions.columns(), *self.history.columns(),
+        ]  # fmt: skip
 
     def keep(self, shelf: Shelf) -> None:
         """After the commit: states that a calendar had left behind are now in their rows."""
@@ -144,18 +141,20 @@ def columns_of(rows: list[Any], width: int) -> Any:
     return zip(*rows, strict=True) if rows else ((),) * width
 
 
-def _state(shelf: Shelf, touch: Touch) -> tuple[Any, ...]:
+def _add_state(states: Rows, shelf: Shelf, touch: Touch) -> None:
     """The whole new state of a changed voucher, as one row of the update."""
     record = shelf.book.read(touch.slot)
     campaign = shelf.terms[touch.slot].campaign
     moved = shelf.moved.get(touch.slot)
     last_reset_at_ms = record.period_start_ms or (moved and moved.last_reset_at_ms) or None
-    return (
-        record.voucher_id, touch.version, record.version,
-        record.count, record.amount, record.total, record.total_amount,
-        record.period_end_ms, record.period_seq,
-        campaign.calendar_revision if shelf.terms[touch.slot].inherit else None,
-        last_reset_at_ms,
-        touch.hold, touch.hold_device, touch.hold_owner, touch.hold_until_ms,
-        touch.redeemed_at_ms, touch.location,
+    states.add(
+        (
+            record.voucher_id, touch.version, record.version,
+            record.count, record.amount, record.total, record.total_amount,
+            record.period_end_ms, record.period_seq,
+            campaign.calendar_revision if shelf.terms[touch.slot].inherit else None,
+            last_reset_at_ms,
+            touch.hold, touch.hold_until_ms, touch.redeemed_at_ms, touch.location,
+        ),
+        (touch.hold_device, touch.hold_owner),
     )  # fmt: skip

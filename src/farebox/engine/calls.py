@@ -36,8 +36,8 @@ class Call:
 
     __slots__ = (
         "blocked", "by_user", "campaign", "code_key", "demand", "device", "facts", "fingerprint",
-        "force", "future", "guard", "items", "label", "lock_ms", "op", "order_amount", "order_id",
-        "partial", "refund", "request", "slots", "voucher_id",
+        "force", "future", "guard", "items", "label", "lock_ms", "op", "order", "order_amount",
+        "order_id", "partial", "refund", "request", "slots", "voucher_id",
     )  # fmt: skip
 
     future: "asyncio.Future[Answer]"
@@ -75,6 +75,8 @@ class Call:
         self.campaign = campaign
         self.voucher_id = voucher_id
         self.order_id = order_id
+        # The order's name among all: a device numbers its own, and may name one for several codes.
+        self.order = (code_key, facts.identity, order_id)
         self.fingerprint = fingerprint
         self.order_amount = order_amount
         self.items = items

@@ -89,8 +89,8 @@ class Decider:
         if orders is None:
             for other in call.slots:
                 if other != slot:
-                    batch.absent.append((shelf.book.voucher_id(other), call.device, call.order_id))
-            batch.orders[call.code_key, call.device, call.order_id] = (slot, call.fingerprint, text)
+                    batch.absent.add((shelf.book.voucher_id(other),), (call.device, call.order_id))
+            batch.orders[call.order] = (slot, call.fingerprint, text)
         else:
             notes.supersede(call, batch, orders)
             orders[notes.order_key(call, slot)] = {
@@ -98,12 +98,16 @@ class Decider:
                 "amount_off": decision.amount_off, "period_seq": period_seq, "response": text,
                 "redeemed_at_ms": batch.now_ms,
             }  # fmt: skip
-        row = (
-            redemption, call.code_key, voucher_id, call.device, call.order_id, call.fingerprint,
-            decision.amount_off, period_seq, call.label, call.facts.location, terms.currency,
-            call.request, text, batch.now_ms,
+        batch.redemptions.add(
+            (
+                redemption, voucher_id, call.fingerprint, decision.amount_off, period_seq,
+                call.facts.location, batch.now_ms,
+            ),
+            (
+                call.code_key, call.device, call.order_id, call.label, terms.currency,
+                call.request, text,
+            ),
         )  # fmt: skip
-        batch.redemptions.append(row)
         batch.answers.append((call, Answer(200, text.encode())))
 
     def _refuse(
@@ -115,7 +119,7 @@ class Decider:
             if candidate not in batch.touches:
                 batch.relied.setdefault(candidate, False)
             if orders is None:
-                batch.absent.append((book.voucher_id(candidate), call.device, call.order_id))
+                batch.absent.add((book.voucher_id(candidate),), (call.device, call.order_id))
         if decision.outcome == Outcome.DEMAND_REQUIRED:
             fields = {"demand.amount": "is required for a gift voucher"}
             error = InvalidError("A gift voucher needs a demand", "demand_required", fields)
@@ -137,7 +141,7 @@ class Decider:
         """Answers an order that is known already (4.4.3); looked up before any other check."""
         notes = self._notes
         if orders is None:
-            twin = batch.orders.get((call.code_key, call.device, call.order_id))
+            twin = batch.orders.get(call.order)
             if twin is None or twin[0] not in slots:
                 return False
             slot, fingerprint, text = twin

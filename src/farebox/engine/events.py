@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 
-from farebox.storage.redemption import Ledger, NotWrittenError
+from farebox.engine.batch import HistoryRow
+from farebox.storage.redemption import Ledger, NotWrittenError, Rows
 
 DELAY_S = 0.5
 # Rows in one statement; so many that wait are not kept waiting.
@@ -29,17 +29,18 @@ class EventIds:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._blocks: deque[tuple[int, int]] = deque()
+        # What is left of the block in use: [next, end).
+        self._next = self._end = 0
         self.left = 0
 
     def take(self) -> int:
         """The next id; `ensure` has seen to it that there is one."""
-        first, end = self._blocks[0]
-        if first + 1 == end:
-            self._blocks.popleft()
-        else:
-            self._blocks[0] = (first + 1, end)
+        if self._next == self._end:
+            self._next, self._end = self._blocks.popleft()
+        taken = self._next
+        self._next = taken + 1
         self.left -= 1
-        return first
+        return taken
 
     async def ensure(self, wanted: int) -> None:
         """Enough ids for what is about to be decided."""
@@ -54,11 +55,11 @@ class QuietHistory:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._rows: deque[tuple[Any, ...]] = deque()
+        self._rows: deque[HistoryRow] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
 
-    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def add(self, rows: Sequence[HistoryRow]) -> None:
         """Gathers rows."""
         if not rows:
             return
@@ -80,10 +81,12 @@ class QuietHistory:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), DELAY_S)
             while self._rows:
-                rows = [self._rows.popleft() for _ in range(min(ROWS_MAX, len(self._rows)))]
+                count, rows = min(ROWS_MAX, len(self._rows)), Rows()
+                for _ in range(count):
+                    rows.add(*self._rows.popleft())
                 try:
                     await self._ledger.add_history(rows)
                 except NotWrittenError as error:
-                    log.warning("desk.history_lost", rows=len(rows), error=str(error))
+                    log.warning("desk.history_lost", rows=count, error=str(error))
         finally:
             self._writer = None

@@ -10,7 +10,6 @@ on is compared in the commit.
 
 import asyncio
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from farebox.engine.events import EventIds, QuietHistory
 from farebox.engine.guessing import BLOCK_S, Guard
 from farebox.engine.notes import Notes, Orders
 from farebox.engine.reading import Reader
+from farebox.engine.recent import RecentOrders
 from farebox.engine.returning import Returns
 from farebox.engine.shelf import Shelf
 from farebox.engine.warming import Warming
@@ -44,7 +44,6 @@ HALVES_MIN = 32
 # Calls are decided ahead of their commit by so many at least.
 AHEAD_MIN = 16
 WAITING_MAX = 20_000
-RECENT_MAX = 65_536
 # A batch needs at most one id a call; this many more are kept for the next.
 IDS_AHEAD = 2 * CALLS_MAX
 
@@ -84,9 +83,8 @@ class Desk:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._warm_s = warm_s
-        # Orders sent to their commit lately: a retry goes straight to the careful path instead of
-        # losing a batch.
-        self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._recent = RecentOrders()
+        self._new_future: Callable[[], asyncio.Future[Answer]]
         self._flight: Flight | None = None
         # What has been decided while a commit was under way, to follow it.
         self._next: Batch | None = None
@@ -115,6 +113,8 @@ class Desk:
         await self._ledger.open()
         if self._warm_s:
             await self.warming.start(self._warm_s)
+        # A call's future is made without asking which loop runs: there is only this one.
+        self._new_future = asyncio.get_running_loop().create_future
         self._task = asyncio.create_task(self._run(), name="redemption desk")
 
     async def stop(self) -> None:
@@ -137,7 +137,7 @@ class Desk:
         """Hands a call over. UnavailableError when too many wait already or the desk is closing."""
         if self._stopping or len(self._waiting) >= WAITING_MAX:
             raise UnavailableError("The service is busy", "busy")
-        call.future = asyncio.get_running_loop().create_future()
+        call.future = self._new_future()
         self._waiting.append(call)
         if self._is_ready:
             self._wake.set()
@@ -234,7 +234,7 @@ class Desk:
         return (
             call.op == REDEEM
             and not call.future.done()
-            and (call.code_key, call.device, call.order_id) not in self._recent
+            and call.order not in self._recent
             and not self.guard.blocked(call.guard)
             and not (self.contention.hot and self.contention.holds_up(call))
         )
@@ -300,7 +300,7 @@ class Desk:
         if not await self._has_committed(batch):
             return False
         if columns is not None:
-            self._remember(batch)
+            self._recent.add(batch.orders)
             commit = asyncio.create_task(self._ledger.commit_batch(columns))
             commit.add_done_callback(lambda _: self._wake.set())
             self._flight = Flight(batch, calls, commit)
@@ -309,12 +309,6 @@ class Desk:
         if columns is None:
             self.finish(batch)
         return True
-
-    def _remember(self, batch: Batch) -> None:
-        for row in batch.redemptions:
-            self._recent[row[1], row[3], row[4]] = None
-        while len(self._recent) > RECENT_MAX:
-            self._recent.popitem(last=False)
 
     async def _land(self) -> None:
         """Waits for the commit in flight and answers its calls."""
@@ -386,7 +380,7 @@ class Desk:
                 call.blocked
                 or op >= ROLLBACK
                 or call.code_key in codes
-                or (op == REDEEM and (call.code_key, call.device, call.order_id) in self._recent)
+                or (op == REDEEM and call.order in self._recent)
             ):
                 codes.add(call.code_key)
                 careful.append(call)

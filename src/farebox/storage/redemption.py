@@ -8,7 +8,7 @@ decides nothing.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -23,12 +23,6 @@ LOST_COMPARISON = "FB001"
 GONE_STATES = ("57P01", "57P02", "57P03", "57P05")
 BLOCK = 4096
 
-# Columns of the commit by group: i numbers, n numbers or null, t texts, u texts or null.
-CAMPAIGNS = RELIED = "ii"
-ABSENT = "itt"
-VOUCHERS = "iiiiiiiiinniuunnn"
-REDEMPTIONS = "itittiiitnttti"
-HISTORY = "iitniitttti"
 SEPARATOR, NULL = "\x1f", "\x1e"
 
 
@@ -54,6 +48,50 @@ GONE = (
     TimeoutError,
     asyncio.TimeoutError,
 )
+
+
+class Rows:
+    """Rows of one group on their way to the server: the numbers of all, and the texts of all.
+
+    What each row adds stands behind what the row before it has added; the statements know how many
+    of either a row has. The driver would check every element of an array for being a sequence
+    itself, and the server would go through one array for every column.
+    """
+
+    __slots__ = ("numbers", "texts")
+
+    def __init__(self) -> None:
+        self.numbers: list[int | None] = []
+        self.texts: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers)
+
+    def add(self, numbers: Iterable[int | None], texts: Iterable[str] = ()) -> None:
+        """One more row; a text that is null is `NULL`."""
+        self.numbers += numbers
+        self.texts += texts
+
+    def column_of_numbers(self) -> str | None:
+        """All numbers as an array's literal; null where there are no rows."""
+        if not self.numbers:
+            return None
+        return _literal(self.numbers).replace("None", "NULL")
+
+    def column_of_texts(self) -> str | None:
+        """All texts, separated; null where there are no rows. ValueError for a text with the sign
+        that separates.
+        """
+        if not self.texts:
+            return None
+        joined = SEPARATOR.join(self.texts)
+        if joined.count(SEPARATOR) >= len(self.texts):
+            raise ValueError("a text holds the separator of texts")
+        return joined
+
+    def columns(self) -> tuple[str | None, str | None]:
+        """Numbers and texts as the statements of this file take them."""
+        return self.column_of_numbers(), self.column_of_texts()
 
 
 class Ledger:
@@ -136,7 +174,7 @@ class Ledger:
         """The vouchers, by version, and campaigns, by policy revision, that are so no longer."""
         columns = (vouchers.keys(), vouchers.values(), campaigns.keys(), campaigns.values())
         moved: tuple[set[int], set[int]] = (set(), set())
-        for row in await self.fetch(SQL.moved_on, *(_numbers(tuple(column)) for column in columns)):
+        for row in await self.fetch(SQL.moved_on, *(_literal(column) for column in columns)):
             moved[row[1]].add(row[0])
         return moved
 
@@ -172,11 +210,11 @@ class Ledger:
         return first, first + BLOCK
 
     async def commit_batch(self, columns: Sequence[Any]) -> None:
-        """Compares and writes one batch in one statement (0004_commit.sql gives the columns)."""
+        """Compares and writes one batch in one statement (0164_flat_commit.sql has the rows)."""
         with self._named():
             await self._live().execute(SQL.commit_batch, *columns)
 
-    async def add_history(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def add_history(self, rows: Rows) -> None:
         """History of validations that wrote nothing else, over a connection of its own.
 
         NotWrittenError whatever goes wrong: nobody has been promised these rows.
@@ -184,7 +222,7 @@ class Ledger:
         try:
             if self._beside is None or self._beside.is_closed():
                 self._beside = await self._connect("farebox desk history")
-            await self._beside.execute(SQL.add_history, *columns_of(rows, HISTORY))
+            await self._beside.execute(SQL.add_history, *rows.columns())
         except (*GONE, asyncpg.PostgresError) as error:
             raise NotWrittenError(str(error) or type(error).__name__) from error
 
@@ -267,48 +305,5 @@ def _is_recorded(error: asyncpg.PostgresError) -> bool:
     return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == name
 
 
-def columns_of(rows: Sequence[tuple[Any, ...]], kinds: str) -> list[str | None]:
-    """Rows as one text per column, the form that the statements of this file split again.
-
-    A column of nothing but nulls is null itself, and so is every column where there are no rows.
-
-    The driver checks every element of an array for being a sequence itself, which costs more than
-    all else the desk does for a redemption; the server reads these texts in a fraction of that.
-    """
-    if not rows:
-        return [None] * len(kinds)
-    return [
-        _FORMS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
-    ]
-
-
-def _numbers(column: tuple[Any, ...]) -> str:
-    return "{" + repr(list(column))[1:-1] + "}"
-
-
-def _numbers_or_null(column: tuple[Any, ...]) -> str | None:
-    missing = column.count(None)
-    if missing == len(column):
-        return None
-    return _numbers(column).replace("None", "NULL") if missing else _numbers(column)
-
-
-def _texts(column: tuple[Any, ...]) -> str:
-    joined = SEPARATOR.join(column)
-    if joined.count(SEPARATOR) >= len(column) or not joined:
-        raise ValueError("a text holds the separator of texts, or is the only one and empty")
-    return joined
-
-
-def _texts_or_null(column: tuple[Any, ...]) -> str | None:
-    if column.count(None) == len(column):
-        return None
-    return _texts(tuple(NULL if text is None else text for text in column))
-
-
-_FORMS: dict[str, Callable[[tuple[Any, ...]], str | None]] = {
-    "i": _numbers,
-    "n": _numbers_or_null,
-    "t": _texts,
-    "u": _texts_or_null,
-}
+def _literal(numbers: Iterable[int | None]) -> str:
+    return "{" + repr(list(numbers))[1:-1] + "}"

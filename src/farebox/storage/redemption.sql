@@ -122,35 +122,17 @@ from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::
 
 -- name: add_history
 -- History rows that need no decision's commit: validations without a hold.
-insert into voucher.history (id, voucher, requester, location, action, success, reason, currency,
-                             request, response, created_at_ms)
-select * from unnest(
-  $1::text::bigint[], $2::text::bigint[], string_to_array($3::text, chr(31)), $4::text::int[],
-  $5::text::smallint[], $6::text::bool[], string_to_array($7::text, chr(31)),
-  string_to_array($8::text, chr(31)), string_to_array($9::text, chr(31)),
-  string_to_array($10::text, chr(31)), $11::text::bigint[])
+select voucher.add_history($1::text::bigint[], string_to_array($2::text, chr(31)))
 
 -- name: commit_batch
--- The usual path: compare and write a whole batch in one round trip. Columns come as one text each:
--- array literals of numbers, texts joined by U+001F (U+001E for null), because the server splits
--- them many times faster than the driver encodes arrays.
+-- The usual path: compare and write a whole batch in one round trip. Every group comes as the
+-- numbers of all its rows, an array's literal, and as their texts, joined by U+001F (U+001E for
+-- null): the server splits them many times faster than the driver encodes arrays.
 select voucher.commit_batch(
-  $1::text::int[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[],
-  $6::text::bigint[], $7::text::bigint[], string_to_array($8::text, chr(31)),
-  string_to_array($9::text, chr(31)), $10::text::bigint[], $11::text::bigint[],
-  $12::text::bigint[], $13::text::bigint[], $14::text::bigint[], $15::text::bigint[],
-  $16::text::bigint[], $17::text::bigint[], $18::text::int[], $19::text::int[],
-  $20::text::bigint[], $21::text::smallint[], string_to_array($22::text, chr(31), chr(30)),
-  string_to_array($23::text, chr(31), chr(30)), $24::text::bigint[], $25::text::bigint[],
-  $26::text::int[], $27::bigint, $28::text::bigint[], string_to_array($29::text, chr(31)),
-  $30::text::bigint[], string_to_array($31::text, chr(31)), string_to_array($32::text, chr(31)),
-  $33::text::bigint[], $34::text::bigint[], $35::text::int[], string_to_array($36::text, chr(31)),
-  $37::text::int[], string_to_array($38::text, chr(31)), string_to_array($39::text, chr(31)),
-  string_to_array($40::text, chr(31)), $41::text::bigint[], $42::text::bigint[],
-  $43::text::bigint[], string_to_array($44::text, chr(31)), $45::text::int[],
-  $46::text::smallint[], $47::text::bool[], string_to_array($48::text, chr(31)),
-  string_to_array($49::text, chr(31)), string_to_array($50::text, chr(31)),
-  string_to_array($51::text, chr(31)), $52::text::bigint[])
+  $1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[],
+  string_to_array($5::text, chr(31)), $6::text::bigint[],
+  string_to_array($7::text, chr(31), chr(30)), $8::bigint, $9::text::bigint[],
+  string_to_array($10::text, chr(31)), $11::text::bigint[], string_to_array($12::text, chr(31)))
 
 -- name: take_event_ids
 -- The first id of a block of 4096 for redemptions and history rows.
