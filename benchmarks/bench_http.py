@@ -2,7 +2,7 @@
 
 Ratios are shares: what is left of the lane's throughput once the desk decides, commits and answers.
 Server, load generator and PostgreSQL are processes of their own; the worker has a core to itself
-and the two others share the rest, for the no-op as for the product. Every third round is measured
+and the two others share the rest, for the no-op as for the product. Every fourth round is measured
 once more with nobody bound to a core. Many short turns instead of a few long ones: the machine's
 own pace changes within seconds, and a turn is compared with the no-op's beside it.
 """
@@ -32,7 +32,7 @@ from farebox.storage.pool import open_pool
 ROOT = Path(__file__).parents[1]
 HOT = 5
 # Every so many rounds one is repeated with nobody bound to a core.
-UNBOUND = 3
+UNBOUND = 4
 PATH = "/vending/voucher/{code}/"
 REDEEM = '{"deviceId":"gw-0080","order":{"id":"{order}","amount":250}}'
 VALIDATE = '{"deviceId":"gw-0080"}'
@@ -46,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     warm_s: float
 
 
-FULL = Plan(seconds=1.0, rounds=15, warm_s=0.25)
+FULL = Plan(seconds=0.5, rounds=36, warm_s=0.15)
 QUICK = Plan(seconds=1.0, rounds=1, warm_s=0.5)
 
 

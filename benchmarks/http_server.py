@@ -68,15 +68,16 @@ async def typed(code: str, data: Body) -> Redeemed:
 
 
 class IdleDesk:
-    """A desk that answers at once and remembers nothing."""
+    """A desk that answers at once and remembers nothing; made while its loop runs."""
 
     def __init__(self) -> None:
         self._answer = Answer(200, RESPONSE.encode())
+        self._new_future = asyncio.get_running_loop().create_future
 
     def submit(self, call: Call) -> "asyncio.Future[Answer]":
         """The constant answer."""
         del call
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = self._new_future()
         future.set_result(self._answer)
         return future
 

@@ -12,8 +12,6 @@ from farebox.engine.calls import Answer, Call
 from farebox.engine.shelf import Shelf
 from farebox.storage.redemption import NULL, Rows
 
-# A row of the history: its numbers, its texts.
-HistoryRow = tuple[tuple[int | None, ...], tuple[str, ...]]
 KEEP, CLEAR, SET = range(3)
 
 
@@ -72,7 +70,7 @@ class Batch:
         self.redemptions = Rows()
         self.history = Rows()
         # History of validations that wrote nothing; it may follow within a second.
-        self.quiet: list[HistoryRow] = []
+        self.quiet = Rows()
         self.rolled_back: list[tuple[Any, ...]] = []
         self.buried: list[tuple[Any, ...]] = []
         self.unkeyed: list[tuple[str, int]] = []

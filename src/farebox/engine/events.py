@@ -9,16 +9,16 @@ second, in pieces and beside the commits; a crash may lose that much of it, and 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
 
 import structlog
 
-from farebox.engine.batch import HistoryRow
 from farebox.storage.redemption import Ledger, NotWrittenError, Rows
 
 DELAY_S = 0.5
-# Rows in one statement; so many that wait are not kept waiting.
+# So many rows, and the rest of the batch that reaches them, are one statement; they do not wait.
 ROWS_MAX = 512
+# Of each row, as voucher.add_history takes it.
+NUMBERS = 6
 
 log = structlog.get_logger()
 
@@ -55,19 +55,22 @@ class QuietHistory:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._rows: deque[HistoryRow] = deque()
+        # As the batches brought them.
+        self._waiting: deque[Rows] = deque()
+        self._count = 0
         self._writer: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
 
-    def add(self, rows: Sequence[HistoryRow]) -> None:
+    def add(self, rows: Rows) -> None:
         """Gathers rows."""
         if not rows:
             return
-        self._rows += rows
+        self._waiting.append(rows)
+        self._count += len(rows.numbers) // NUMBERS
         if self._writer is None:
             self._hurry.clear()
             self._writer = asyncio.create_task(self._write(), name="quiet history")
-        elif len(self._rows) >= ROWS_MAX:
+        elif self._count >= ROWS_MAX:
             self._hurry.set()
 
     async def close(self) -> None:
@@ -80,10 +83,12 @@ class QuietHistory:
         try:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), DELAY_S)
-            while self._rows:
-                count, rows = min(ROWS_MAX, len(self._rows)), Rows()
-                for _ in range(count):
-                    rows.add(*self._rows.popleft())
+            while self._waiting:
+                rows = Rows()
+                while self._waiting and len(rows.numbers) < ROWS_MAX * NUMBERS:
+                    rows.extend(self._waiting.popleft())
+                count = len(rows.numbers) // NUMBERS
+                self._count -= count
                 try:
                     await self._ledger.add_history(rows)
                 except NotWrittenError as error:

@@ -50,18 +50,16 @@ class Notes:
         """
         shelf = self.shelf
         quiet = call.op == VALIDATE and slot not in batch.touches
-        numbers = (
-            self.take_id(), shelf.book.voucher_id(slot), call.facts.location, ACTIONS[call.op],
-            int(outcome == 0), batch.now_ms,
+        (batch.quiet if quiet else batch.history).add(
+            (
+                self.take_id(), shelf.book.voucher_id(slot), call.facts.location, ACTIONS[call.op],
+                int(outcome == 0), batch.now_ms,
+            ),
+            (
+                call.label, self.spelling.reason(outcome), shelf.terms[slot].currency,
+                call.request, text,
+            ),
         )  # fmt: skip
-        texts = (
-            call.label, self.spelling.reason(outcome), shelf.terms[slot].currency, call.request,
-            text,
-        )  # fmt: skip
-        if quiet:
-            batch.quiet.append((numbers, texts))
-        else:
-            batch.history.add(numbers, texts)
         batch.answers.append((call, Answer(200, text.encode())))
 
     def worth(self, slot: int, decision: Decision) -> int:

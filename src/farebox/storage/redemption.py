@@ -72,6 +72,11 @@ class Rows:
         self.numbers += numbers
         self.texts += texts
 
+    def extend(self, others: "Rows") -> None:
+        """The rows of another batch behind these."""
+        self.numbers += others.numbers
+        self.texts += others.texts
+
     def column_of_numbers(self) -> str | None:
         """All numbers as an array's literal; null where there are no rows."""
         if not self.numbers:
