@@ -38,8 +38,8 @@ from farebox.storage.redemption import (
 )
 
 CALLS_MAX = 1024
-# Of so many waiting calls half go first when nothing is in flight, so that their commit and the
-# decisions on the others run side by side.
+# So many calls under way are divided: the commit of one half and the decisions on the other run
+# side by side.
 HALVES_MIN = 32
 # Calls are decided ahead of their commit by so many at least.
 AHEAD_MIN = 16
@@ -90,7 +90,7 @@ class Desk:
         self._next: Batch | None = None
         self._next_calls: list[Call] = []
         self._next_columns: list[Any] | None = None
-        # Whether the first call that waits needs more than the shelf.
+        # Whether calls wait that cannot be decided before the commit in flight has landed.
         self._is_stuck = False
         self._history = QuietHistory(ledger)
         self.ids = EventIds(ledger)
@@ -194,9 +194,7 @@ class Desk:
         They join the batch that follows the one in flight, so that it grows until it can be sent,
         and little is left to do then.
         """
-        count = min(len(self._waiting), CALLS_MAX - len(self._next_calls))
-        if self._flight is None and self._next is None and count >= HALVES_MIN:
-            count = (count + 1) // 2
+        count = self._room()
         decided = 0
         if count and not self._must_look(count):
             batch = self._next = self._next or Batch(self._clock())
@@ -223,7 +221,20 @@ class Desk:
             if is_full and batch.writes:
                 # So many that hardly more will come before the commit in flight has landed.
                 self._next_columns = batch.columns(self.shelf)
-        self._is_stuck = decided < count
+        self._is_stuck = bool(self._waiting)
+
+    def _room(self) -> int:
+        """How many of the waiting calls may be decided for the next batch.
+
+        It takes half of all calls under way at most. Otherwise a large batch and a small one would
+        take turns for ever: whoever was answered together comes back together.
+        """
+        decided = len(self._next_calls)
+        under_way = len(self._waiting) + decided
+        if self._flight is not None:
+            under_way += len(self._flight.calls)
+        most = under_way if under_way < HALVES_MIN else (under_way + 1) // 2
+        return max(0, min(len(self._waiting), min(most, CALLS_MAX) - decided))
 
     def _must_look(self, count: int) -> bool:
         """Whether something has to be done before anything more is decided."""
