@@ -22,11 +22,13 @@ class Held(Ledger):
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, statement_timeout_ms=2000)
         self.sizes: list[int] = []
+        self.begun = asyncio.Event()
         self.released = asyncio.Event()
 
     async def commit_batch(self, columns: Sequence[Any]) -> None:
         """The commit, once the first is let go."""
         self.sizes.append((columns[REDEMPTIONS].count(",") + 1) // NUMBERS)
+        self.begun.set()
         await self.released.wait()
         await super().commit_batch(columns)
 
@@ -46,8 +48,7 @@ async def test_a_small_batch_and_a_large_one_do_not_take_turns(
 
     try:
         early = [asyncio.create_task(client()) for _ in range(EARLY)]
-        while not ledger.sizes:
-            await asyncio.sleep(0.001)
+        await ledger.begun.wait()
         later = [asyncio.create_task(client()) for _ in range(CLIENTS - EARLY)]
         await asyncio.sleep(0.01)
         ledger.released.set()
