@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import random
 
-# Only long messages: the small ones set a connection up or end it.
-LONG_MIN = 500
+# Only long messages, as a commit is: the small ones set a connection up or end it.
+LONG_MIN = 300
 GONE = (ConnectionError, OSError, asyncio.IncompleteReadError)
 
 

@@ -38,8 +38,8 @@ from farebox.storage.redemption import (
 )
 
 CALLS_MAX = 1024
-# So many calls under way are divided: the commit of one half and the decisions on the other run
-# side by side.
+# So many calls under way are divided: what the database does for one half and the decisions on the
+# other run side by side.
 HALVES_MIN = 32
 # Calls are decided ahead of their commit by so many at least.
 AHEAD_MIN = 16
@@ -90,6 +90,8 @@ class Desk:
         self._next: Batch | None = None
         self._next_calls: list[Call] = []
         self._next_columns: list[Any] | None = None
+        # How many calls were last taken for a batch that was not decided ahead.
+        self._taken = 0
         # Whether calls wait that cannot be decided before the commit in flight has landed.
         self._is_stuck = False
         self._history = QuietHistory(ledger)
@@ -167,7 +169,7 @@ class Desk:
                     if not await self._send(batch, calls, columns):
                         self._resubmit(calls)
                 else:
-                    calls, self._waiting = self._waiting[:CALLS_MAX], self._waiting[CALLS_MAX:]
+                    calls = self._take()
                     await self._work(calls)
             except (NotWrittenError, OutcomeUnknownError) as error:
                 log.warning("desk.unavailable", error=str(error))
@@ -224,17 +226,18 @@ class Desk:
         self._is_stuck = bool(self._waiting)
 
     def _room(self) -> int:
-        """How many of the waiting calls may be decided for the next batch.
-
-        It takes half of all calls under way at most. Otherwise a large batch and a small one would
-        take turns for ever: whoever was answered together comes back together.
-        """
+        """How many of the waiting calls may be decided for the next batch."""
         decided = len(self._next_calls)
-        under_way = len(self._waiting) + decided
-        if self._flight is not None:
-            under_way += len(self._flight.calls)
-        most = under_way if under_way < HALVES_MIN else (under_way + 1) // 2
-        return max(0, min(len(self._waiting), min(most, CALLS_MAX) - decided))
+        in_flight = len(self._flight.calls) if self._flight is not None else 0
+        most = _share(len(self._waiting) + decided + in_flight)
+        return max(0, min(len(self._waiting), most - decided))
+
+    def _take(self) -> list[Call]:
+        """The calls of a batch that may need reading. Those of the last one come back soon."""
+        most = _share(len(self._waiting) + self._taken)
+        calls, self._waiting = self._waiting[:most], self._waiting[most:]
+        self._taken = len(calls)
+        return calls
 
     def _must_look(self, count: int) -> bool:
         """Whether something has to be done before anything more is decided."""
@@ -459,3 +462,12 @@ class Desk:
         for call in calls:
             if not call.future.done():
                 call.future.set_exception(error)
+
+
+def _share(under_way: int) -> int:
+    """How many of all calls under way one batch takes: half of them, unless they are few.
+
+    Whoever is answered together comes back together. Without this a large batch and a small one
+    would take turns for ever.
+    """
+    return min(under_way if under_way < HALVES_MIN else (under_way + 1) // 2, CALLS_MAX)
