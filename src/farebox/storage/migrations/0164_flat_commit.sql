@@ -3,8 +3,9 @@
 -- A function in FROM has a store of its own for each of its arrays, filled and read row by row; an
 -- element of an array that PL/pgSQL holds is taken where it lies. And what is planned once is used
 -- for every batch: the server thought the plan for one batch's arrays worth making anew each time.
-
-drop function voucher.commit_batch;
+--
+-- The form with an array for each column stays beside it: workers of the version before still call
+-- it while they are replaced one by one.
 
 -- History rows. Of each row six numbers: id, voucher, location, action, success, instant; five
 -- texts: requester, reason, currency, request, response.
