@@ -166,6 +166,8 @@ class Desk:
                 if self._next is not None:
                     batch, calls, columns = self._next, self._next_calls, self._next_columns
                     self._next, self._next_calls, self._next_columns = None, [], None
+                    # What had no room in this batch has room in the next.
+                    self._is_stuck = False
                     if not await self._send(batch, calls, columns):
                         self._resubmit(calls)
                 else:
