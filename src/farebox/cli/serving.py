@@ -59,6 +59,8 @@ def serve(host: str | None, port: int | None, workers: int, demo: bool) -> None:
     Without FAREBOX_DATABASE_URL an embedded PostgreSQL runs in FAREBOX_DATA_DIR.
     """
     signal.signal(signal.SIGTERM, _end)
+    # A shell without job control starts what runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, _end)
     log_to_stderr()
     with plain_errors():
         settings = read_settings(demo=demo, workers=workers, host=host, port=port, simulates=demo)
